@@ -1,0 +1,37 @@
+// Authentication as a Nest module: verifier, origin policy, guard, and the authenticator port of core.
+
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { AUTHENTICATOR } from '../core/tokens.js';
+import { AuthGuard } from './auth.guard.js';
+import type { AuthOptions } from './auth.options.js';
+import { AUTH_OPTIONS, TOKEN_VERIFIER } from './auth.tokens.js';
+import { Authentication } from './authentication.js';
+import { DevTokensController } from './dev-tokens.controller.js';
+import { BackendGuard } from './identity.decorators.js';
+import { OriginPolicy } from './origin.js';
+import { HmacTokenVerifier, type TokenVerifier } from './token.verifier.js';
+
+@Global()
+@Module({})
+export class AuthModule {
+  static forRoot(options: AuthOptions): DynamicModule {
+    return {
+      module: AuthModule,
+      controllers: options.devTokens ? [DevTokensController] : [],
+      providers: [
+        { provide: AUTH_OPTIONS, useValue: options },
+        { provide: TOKEN_VERIFIER, useFactory: () => new HmacTokenVerifier(options) },
+        { provide: OriginPolicy, useFactory: () => new OriginPolicy(options.allowedOrigins) },
+        {
+          provide: Authentication,
+          inject: [TOKEN_VERIFIER],
+          useFactory: (verifier: TokenVerifier) => new Authentication(verifier, options.apiKeys),
+        },
+        { provide: AUTHENTICATOR, useExisting: Authentication },
+        AuthGuard,
+        BackendGuard,
+      ],
+      exports: [AUTHENTICATOR, TOKEN_VERIFIER, Authentication, OriginPolicy, AuthGuard, BackendGuard],
+    };
+  }
+}

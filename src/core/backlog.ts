@@ -1,0 +1,203 @@
+// Frames that wait for one session whose socket is full: bounded, with the overflow policies and the gaps they owe. Knows no socket.
+
+import type { GapPush } from '../protocol/frames.js';
+import type { DroppableFrame, Frame } from './batch.js';
+import { OVERFLOW_GAP } from './policy.js';
+
+export interface BacklogBounds {
+  /** Bytes; Infinity for none. */
+  readonly bytes: number;
+  readonly messages: number;
+}
+
+export interface BacklogOutput {
+  readonly parts: readonly Buffer[];
+  readonly publications: number;
+  readonly gaps: number;
+}
+
+interface Entry {
+  readonly frame: Frame;
+  readonly lane: Lane | undefined;
+  previous: Entry | undefined;
+  next: Entry | undefined;
+  lanePrevious: Entry | undefined;
+  laneNext: Entry | undefined;
+  /** What was left out just before this frame. */
+  gapBefore: GapPush | undefined;
+}
+
+/** The waiting frames of one channel. */
+interface Lane {
+  first: Entry | undefined;
+  last: Entry | undefined;
+  /** What was left out after the last waiting frame. */
+  gapAtEnd: GapPush | undefined;
+  /** Newest waiting frame of each key, for conflation only. */
+  newest: Map<string, Entry> | undefined;
+}
+
+export class Backlog {
+  bytes = 0;
+  messages = 0;
+  /** Publications dropped since the last call of `takeDropped`. */
+  private dropped = 0;
+  private first: Entry | undefined;
+  private last: Entry | undefined;
+  private readonly lanes = new Map<string, Lane>();
+
+  constructor(
+    private readonly bounds: BacklogBounds,
+    private readonly encodeGap: (gap: GapPush) => Buffer,
+  ) {}
+
+  get empty(): boolean {
+    return this.first === undefined && this.lanes.size === 0;
+  }
+
+  takeDropped(): number {
+    const count = this.dropped;
+    this.dropped = 0;
+    return count;
+  }
+
+  /** `outside` is what the transport holds already. False: the bound is reached and no policy may make room. */
+  push(frame: Frame, outside: number): boolean {
+    const info = frame.droppable;
+    const lane = info === undefined ? undefined : this.lane(info.channel);
+    if (lane !== undefined && info?.overflow === 'conflate') this.dropSameKey(lane, info);
+    if (this.fits(frame, outside)) {
+      this.append(frame, lane);
+      return true;
+    }
+    if (info === undefined || lane === undefined || info.overflow === 'disconnect') return false;
+    if (info.overflow !== 'drop-newest') {
+      while (lane.first !== undefined && !this.fits(frame, outside)) this.drop(lane.first, lane);
+      if (this.fits(frame, outside)) {
+        this.append(frame, lane);
+        return true;
+      }
+    }
+    this.dropped++;
+    lane.gapAtEnd = mergeGaps(lane.gapAtEnd, gapOf(info));
+    return true;
+  }
+
+  /** Takes frames from the front, about `maxBytes` of them, each gap in its place. */
+  take(maxBytes: number): BacklogOutput {
+    const parts: Buffer[] = [];
+    let size = 0;
+    let publications = 0;
+    let gaps = 0;
+    const gap = (push: GapPush): void => {
+      parts.push(this.encodeGap(push));
+      gaps++;
+    };
+    while (this.first !== undefined && size < maxBytes) {
+      const entry = this.first;
+      if (entry.gapBefore !== undefined) gap(entry.gapBefore);
+      parts.push(entry.frame.bytes);
+      size += entry.frame.bytes.length;
+      if (entry.frame.droppable !== undefined) publications++;
+      this.unlink(entry);
+    }
+    if (this.first === undefined) {
+      for (const lane of this.lanes.values()) if (lane.gapAtEnd !== undefined) gap(lane.gapAtEnd);
+      this.lanes.clear();
+    }
+    return { parts, publications, gaps };
+  }
+
+  private fits(frame: Frame, outside: number): boolean {
+    return this.messages < this.bounds.messages && this.bytes + outside + frame.bytes.length <= this.bounds.bytes;
+  }
+
+  private lane(channel: string): Lane {
+    let lane = this.lanes.get(channel);
+    if (lane === undefined) {
+      lane = { first: undefined, last: undefined, gapAtEnd: undefined, newest: undefined };
+      this.lanes.set(channel, lane);
+    }
+    return lane;
+  }
+
+  private append(frame: Frame, lane: Lane | undefined): void {
+    const entry: Entry = {
+      frame,
+      lane,
+      previous: this.last,
+      next: undefined,
+      lanePrevious: lane?.last,
+      laneNext: undefined,
+      gapBefore: lane?.gapAtEnd,
+    };
+    if (this.last === undefined) this.first = entry;
+    else this.last.next = entry;
+    this.last = entry;
+    this.bytes += frame.bytes.length;
+    this.messages++;
+    if (lane === undefined) return;
+    if (lane.last === undefined) lane.first = entry;
+    else lane.last.laneNext = entry;
+    lane.last = entry;
+    lane.gapAtEnd = undefined;
+    if (frame.droppable?.overflow === 'conflate') (lane.newest ??= new Map()).set(keyOf(frame.droppable), entry);
+  }
+
+  private dropSameKey(lane: Lane, info: DroppableFrame): void {
+    const older = lane.newest?.get(keyOf(info));
+    if (older !== undefined) this.drop(older, lane);
+  }
+
+  private drop(entry: Entry, lane: Lane): void {
+    const info = entry.frame.droppable as DroppableFrame;
+    const gap = mergeGaps(entry.gapBefore, gapOf(info));
+    if (entry.laneNext === undefined) lane.gapAtEnd = mergeGaps(gap, lane.gapAtEnd);
+    else entry.laneNext.gapBefore = mergeGaps(gap, entry.laneNext.gapBefore);
+    this.dropped++;
+    this.unlink(entry);
+  }
+
+  private unlink(entry: Entry): void {
+    if (entry.previous === undefined) this.first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === undefined) this.last = entry.previous;
+    else entry.next.previous = entry.previous;
+    this.bytes -= entry.frame.bytes.length;
+    this.messages--;
+    const { lane } = entry;
+    if (lane === undefined) return;
+    if (entry.lanePrevious === undefined) lane.first = entry.laneNext;
+    else entry.lanePrevious.laneNext = entry.laneNext;
+    if (entry.laneNext === undefined) lane.last = entry.lanePrevious;
+    else entry.laneNext.lanePrevious = entry.lanePrevious;
+    const info = entry.frame.droppable;
+    if (lane.newest !== undefined && info !== undefined && lane.newest.get(keyOf(info)) === entry) {
+      lane.newest.delete(keyOf(info));
+    }
+  }
+}
+
+/** A publication without a key conflates with all others of its channel that have none. */
+function keyOf(info: DroppableFrame): string {
+  return info.key ?? '';
+}
+
+function gapOf(info: DroppableFrame): GapPush {
+  const reason = info.overflow === 'disconnect' ? 'overflow' : OVERFLOW_GAP[info.overflow];
+  return { type: 'gap', channel: info.channel, epoch: info.epoch, from: info.offset, to: info.offset, count: 1, reason };
+}
+
+function mergeGaps(earlier: GapPush | undefined, later: GapPush): GapPush;
+function mergeGaps(earlier: GapPush | undefined, later: GapPush | undefined): GapPush | undefined;
+function mergeGaps(earlier: GapPush | undefined, later: GapPush | undefined): GapPush | undefined {
+  if (earlier === undefined) return later;
+  if (later === undefined) return earlier;
+  return {
+    ...later,
+    from: earlier.epoch === later.epoch ? Math.min(earlier.from, later.from) : later.from,
+    to: Math.max(later.from, later.to, earlier.epoch === later.epoch ? earlier.to : 0),
+    count: earlier.count + later.count,
+    reason: earlier.reason === later.reason ? later.reason : 'overflow',
+  };
+}

@@ -1,0 +1,89 @@
+// The core as a Nest module: the only file of this room that knows Nest. The rooms that fill its ports are handed in.
+
+import {
+  Global,
+  Module,
+  type DynamicModule,
+  type ModuleMetadata,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { Core } from './core.js';
+import type { CoreOptions } from './core.options.js';
+import type { Authenticator, ChannelRouter, CoreLogger, RateGate, SessionHooks } from './ports/application.js';
+import type { Backplane } from './ports/backplane.js';
+import { SYSTEM_CLOCK, SystemRandom, type Clock, type Random } from './ports/time.js';
+import { RealtimeService } from './realtime.service.js';
+import {
+  AUTHENTICATOR,
+  BACKPLANE,
+  CHANNEL_ROUTER,
+  CLOCK,
+  CORE_LOGGER,
+  CORE_OPTIONS,
+  RANDOM,
+  RATE_GATES,
+  SESSION_HOOKS,
+} from './tokens.js';
+
+export interface CoreModuleSettings {
+  readonly options: CoreOptions;
+  /** Modules that export BACKPLANE, CHANNEL_ROUTER, SESSION_HOOKS, AUTHENTICATOR, RATE_GATES and CORE_LOGGER. */
+  readonly imports: NonNullable<ModuleMetadata['imports']>;
+}
+
+/** Starts the core when all modules are there, and stops it when no more requests can come. */
+class CoreLife implements OnModuleInit, OnApplicationShutdown {
+  constructor(private readonly core: Core) {}
+
+  onModuleInit(): Promise<void> {
+    return this.core.start();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.core.stop();
+  }
+}
+
+@Global()
+@Module({})
+export class CoreModule {
+  static forRoot({ options, imports }: CoreModuleSettings): DynamicModule {
+    return {
+      module: CoreModule,
+      imports,
+      providers: [
+        { provide: CORE_OPTIONS, useValue: options },
+        { provide: CLOCK, useValue: SYSTEM_CLOCK },
+        { provide: RANDOM, useClass: SystemRandom },
+        {
+          provide: Core,
+          inject: [BACKPLANE, CHANNEL_ROUTER, AUTHENTICATOR, SESSION_HOOKS, RATE_GATES, CORE_LOGGER, CLOCK, RANDOM],
+          useFactory: (
+            ...[backplane, router, authenticator, hooks, newGate, logger, clock, random]: [
+              Backplane,
+              ChannelRouter,
+              Authenticator,
+              SessionHooks,
+              () => RateGate,
+              CoreLogger,
+              Clock,
+              Random,
+            ]
+          ) => new Core({ backplane, router, authenticator, hooks, newGate, logger, clock, random, options }),
+        },
+        {
+          provide: RealtimeService,
+          inject: [Core, BACKPLANE],
+          useFactory: (core: Core, backplane: Backplane) => new RealtimeService(core, backplane),
+        },
+        { provide: CoreLife, inject: [Core], useFactory: (core: Core) => new CoreLife(core) },
+      ],
+      exports: [Core, RealtimeService, CORE_OPTIONS, CLOCK, RANDOM, ...imports.map(moduleOf)],
+    };
+  }
+}
+
+function moduleOf(entry: CoreModuleSettings['imports'][number]): NonNullable<DynamicModule['exports']>[number] {
+  return entry as NonNullable<DynamicModule['exports']>[number];
+}

@@ -1,0 +1,34 @@
+// Options of the core: bounds of a session. Types, defaults, units and the meaning of zero; names of variables live in config.
+
+import { z } from 'zod';
+
+const bound = z.int().min(0);
+
+export const coreOptions = z.object({
+  /** Bytes that may wait for one session in the process, Node's own stream buffer included. 0: no limit; do not in production. */
+  outboxBytes: bound.default(1_048_576),
+  /** Messages that may wait for one session. 0: no limit. */
+  outboxMessages: bound.default(4096),
+  /** Sessions on this instance; more are refused with 503. 0: as many as the open-file limit leaves room for. */
+  maxSessions: bound.default(0),
+  /** Sessions of one user on this instance; the newcomer is refused. 0: no limit. */
+  maxSessionsPerUser: bound.default(16),
+  /** Channels one session may be subscribed to. 0: no limit. */
+  maxChannelsPerSession: bound.default(128),
+  /** Milliseconds between pings; also the time a pong may take. At least 1,000. */
+  heartbeatMs: z.int().min(1000).default(25_000),
+  /** Milliseconds a session without identity and without subscription may stay. */
+  strangerMs: z.int().min(100).default(10_000),
+  /** Milliseconds before the end of a token at which `expiring` is told. */
+  expiryNoticeMs: z.int().min(0).default(30_000),
+  /** Milliseconds a leave waits for the user to come back. */
+  leaveGraceMs: z.int().min(0).default(2000),
+  /** Most publications one resume may give; more is refused with `too_many`. */
+  resumeMessages: z.int().min(1).default(1000),
+  /** Milliseconds between comparisons of idle channels with the top of their log. */
+  positionCheckMs: z.int().min(100).default(5000),
+  /** Milliseconds an unused channel stays subscribed on the backplane, so that a quick return costs nothing. */
+  feedLingerMs: z.int().min(0).default(1000),
+});
+
+export type CoreOptions = z.infer<typeof coreOptions>;

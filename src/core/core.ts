@@ -1,0 +1,186 @@
+// Puts the plain classes of the core together and owns the life of sessions. Knows no Nest and no transport.
+
+import { CLOSE } from '../protocol/codes.js';
+import { PROTOCOL_VERSION } from '../protocol/frames.js';
+import { Flusher } from './batch.js';
+import { CommandRunner } from './commands.js';
+import type { CoreOptions } from './core.options.js';
+import { Deadlines } from './deadlines.js';
+import { toTrunklineError } from './errors.js';
+import { Hub } from './hub.js';
+import type { Identity } from './identity.js';
+import type { Authenticator, ChannelRouter, CoreLogger, RateGate, SessionHooks } from './ports/application.js';
+import type { Backplane, ControlMessage } from './ports/backplane.js';
+import type { Link, WireFormat } from './ports/link.js';
+import type { Clock, Random } from './ports/time.js';
+import { Presence } from './presence.js';
+import { Publisher } from './publisher.js';
+import { Reader } from './reader.js';
+import { Session, type SessionContext } from './session.js';
+import { CoreStats } from './stats.js';
+import { Subscriber } from './subscriber.js';
+
+export interface CoreDependencies {
+  readonly backplane: Backplane;
+  readonly router: ChannelRouter;
+  readonly authenticator: Authenticator;
+  readonly hooks: SessionHooks;
+  readonly newGate: () => RateGate;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: CoreLogger;
+  readonly options: CoreOptions;
+}
+
+/** 16 bytes: a session id is a secret of its owner, so it must not be guessed. */
+const SESSION_ID_BYTES = 16;
+const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map((row) => row.code), 1005, 1006]);
+
+export class Core {
+  readonly stats = new CoreStats();
+  readonly hub: Hub;
+  readonly presence: Presence;
+  readonly publisher: Publisher;
+  readonly subscriber: Subscriber;
+  readonly reader: Reader;
+  private readonly deadlines: Deadlines<Session>;
+  private readonly sessionContext: SessionContext;
+
+  constructor(private readonly parts: CoreDependencies) {
+    const { backplane, router, clock, logger, options, authenticator } = parts;
+    const { stats } = this;
+    const { positionCheckMs, feedLingerMs, maxChannelsPerSession, resumeMessages, maxSessionsPerUser } = options;
+    this.hub = new Hub({ backplane, stats, logger, clock, positionCheckMs, feedLingerMs });
+    this.hub.onControlMessage = (message) => this.obey(message);
+    this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
+    this.publisher = new Publisher({ backplane, router, stats });
+    this.reader = new Reader(backplane, router);
+    const { hub, presence, publisher, reader } = this;
+    const bytes = options.outboxBytes || Infinity;
+    this.subscriber = new Subscriber({
+      hub,
+      backplane,
+      router,
+      presence,
+      clock,
+      stats,
+      maxChannelsPerSession,
+      resumeMessages,
+      resumeBytes: bytes,
+    });
+    const { subscriber } = this;
+    const commands = new CommandRunner({ authenticator, subscriber, publisher, reader, hub, clock, logger, maxSessionsPerUser });
+    this.deadlines = new Deadlines(clock, (session) => this.onDue(session));
+    this.sessionContext = {
+      outbox: { flusher: new Flusher(clock.soon), bounds: { bytes, messages: options.outboxMessages || Infinity }, stats },
+      clock,
+      commands,
+      onEnd: (session, code, told) => this.onEnd(session, code, told),
+      onIdentity: (session, before) => this.onIdentity(session, before),
+    };
+  }
+
+  start(): Promise<void> {
+    return this.parts.backplane.start(this.hub);
+  }
+
+  /** Closes every session with 1001, tells the waiting leaves, leaves the backplane. */
+  async stop(): Promise<void> {
+    for (const session of [...this.hub.all()]) session.close(CLOSE.goingAway);
+    this.hub.stop();
+    this.deadlines.stop();
+    await this.presence.stop();
+    await this.parts.backplane.stop();
+  }
+
+  healthy(): boolean {
+    return this.parts.backplane.healthy();
+  }
+
+  /** A client came in by some transport. Sends `welcome`, then joins it to what its token or the application says. */
+  openSession(start: { readonly identity: Identity; readonly format: WireFormat; readonly link: Link }): Session {
+    const { random, newGate, options } = this.parts;
+    const session = new Session({ ...start, id: random.id(SESSION_ID_BYTES), gate: newGate() }, this.sessionContext);
+    this.hub.add(session);
+    this.schedule(session);
+    const { id, user } = session;
+    session.push({ type: 'welcome', session: id, user, heartbeatMs: options.heartbeatMs, version: PROTOCOL_VERSION });
+    void this.greet(session);
+    return session;
+  }
+
+  /** Joins a session to a channel without its asking. Already joined: nothing happens. */
+  async joinByServer(session: Session, channel: string): Promise<void> {
+    if (session.ended || session.subscriptions.has(channel)) return;
+    const request = { channel, since: undefined, presence: false, byServer: true };
+    try {
+      const { result, activate } = await this.subscriber.subscribe(session, request);
+      session.push({ type: 'subscribed', result });
+      activate();
+    } catch (error) {
+      this.parts.logger.warn('The server could not join a session.', { session: session.id, channel, error: String(error) });
+    }
+  }
+
+  /** Takes a session out of a channel and tells it why. */
+  dropByServer(session: Session, channel: string, message: string): void {
+    const subscription = session.subscriptions.get(channel);
+    if (subscription === undefined) return;
+    this.subscriber.release(session, subscription);
+    session.push({ type: 'unsubscribed', channel, code: 'forbidden', message });
+  }
+
+  private async greet(session: Session): Promise<void> {
+    try {
+      const channels = new Set([...session.identity.join, ...(await this.parts.hooks.onConnect(session))]);
+      for (const channel of channels) await this.joinByServer(session, channel);
+    } catch (thrown) {
+      const error = toTrunklineError(thrown);
+      this.parts.logger.warn('A connect hook refused or failed.', { session: session.id, error: String(thrown) });
+      if (error.code === 'internal') session.close(CLOSE.internal);
+      else session.close({ code: CLOSE.revoked.code, reason: error.message.slice(0, 100) });
+    }
+  }
+
+  private onEnd(session: Session, code: number, told: boolean): void {
+    this.deadlines.clear(session);
+    this.stats.close(code, told || KNOWN_CODES.has(code));
+    for (const subscription of [...session.subscriptions.values()]) this.subscriber.release(session, subscription);
+    this.hub.remove(session);
+  }
+
+  private onIdentity(session: Session, before: Identity): void {
+    this.hub.reindex(session, before.user);
+    this.schedule(session);
+  }
+
+  private schedule(session: Session): void {
+    const { options, clock } = this.parts;
+    const { expiresAt, kind } = session.identity;
+    if (kind === 'anonymous') this.deadlines.set(session, clock.now() + options.strangerMs);
+    else if (expiresAt === undefined) this.deadlines.clear(session);
+    else this.deadlines.set(session, session.expiryTold ? expiresAt : expiresAt - options.expiryNoticeMs);
+  }
+
+  private onDue(session: Session): void {
+    if (session.ended) return;
+    const { expiresAt, kind } = session.identity;
+    if (kind === 'anonymous') {
+      if (session.subscriptions.size === 0) return session.close(CLOSE.authRequired);
+    } else if (expiresAt !== undefined && this.parts.clock.now() >= expiresAt) {
+      return session.close(CLOSE.expired);
+    } else if (expiresAt !== undefined && !session.expiryTold) {
+      session.expiryTold = true;
+      session.push({ type: 'expiring', expiresAt });
+    }
+    this.schedule(session);
+  }
+
+  private obey(message: ControlMessage): void {
+    for (const session of this.hub.ofUser(message.user)) {
+      if (message.type === 'disconnect') session.close(message);
+      else if (message.type === 'subscribe') void this.joinByServer(session, message.channel);
+      else this.dropByServer(session, message.channel, 'The server ended this subscription.');
+    }
+  }
+}

@@ -1,0 +1,46 @@
+// Who acts: a stranger, a user with claims, or the backend. Made by auth, read by policy; holds no token.
+
+import { parseChannelPattern, type ChannelPattern } from '../protocol/channel-pattern.js';
+import type { PublisherInfo } from '../protocol/publication.js';
+
+export type Capability = 'subscribe' | 'publish' | 'history' | 'presence';
+
+export const CAPABILITIES: readonly Capability[] = ['subscribe', 'publish', 'history', 'presence'];
+
+export interface CapabilityGrant {
+  readonly pattern: ChannelPattern;
+  readonly allows: ReadonlySet<Capability>;
+}
+
+export interface Identity {
+  readonly kind: 'anonymous' | 'user' | 'backend';
+  /** Set for users only. */
+  readonly user: string | undefined;
+  readonly name: string | undefined;
+  /** Milliseconds since 1970 at which the credential ends; undefined when it does not. */
+  readonly expiresAt: number | undefined;
+  /** Milliseconds since 1970 at which the credential was issued; undefined when it does not say. */
+  readonly issuedAt: number | undefined;
+  readonly grants: readonly CapabilityGrant[];
+  /** Channels the server joins the session to at connect. */
+  readonly join: readonly string[];
+  /** All verified claims, for channel classes and guards. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+const NOTHING = { expiresAt: undefined, issuedAt: undefined, grants: [], join: [], claims: {} } as const;
+
+export const ANONYMOUS: Identity = { kind: 'anonymous', user: undefined, name: undefined, ...NOTHING };
+export const BACKEND: Identity = { kind: 'backend', user: undefined, name: undefined, ...NOTHING };
+
+export function grant(pattern: string, allows: readonly Capability[]): CapabilityGrant {
+  return { pattern: parseChannelPattern(pattern), allows: new Set(allows) };
+}
+
+export function hasCapability(identity: Identity, capability: Capability, channel: string): boolean {
+  return identity.grants.some((entry) => entry.allows.has(capability) && entry.pattern.match(channel) !== undefined);
+}
+
+export function publisherInfo(identity: Identity): PublisherInfo | undefined {
+  return identity.user === undefined ? undefined : { user: identity.user, name: identity.name };
+}

@@ -1,0 +1,107 @@
+// The ordered log, the presence store and the bus between instances, as core sees them: calls go down, events come up.
+
+import type { Position } from '../../protocol/position.js';
+import type { Member, Publication } from '../../protocol/publication.js';
+import type { HistoryPolicy } from '../policy.js';
+
+/** A publication before the log has given it a place. */
+export interface Draft {
+  readonly event: string;
+  /** Raw JSON text. */
+  readonly data: string;
+  readonly from: Publication['from'];
+  readonly key: string | undefined;
+}
+
+export interface AppendOptions {
+  /** Undefined: the publication is passed on live and not kept; its offset is 0. */
+  readonly history: HistoryPolicy | undefined;
+  /** The same key within five minutes gives the first position again and makes no second publication. */
+  readonly idempotencyKey: string | undefined;
+  /** Session that shall not get its live copy. */
+  readonly except: string | undefined;
+}
+
+export interface Appended {
+  readonly position: Position;
+  readonly duplicate: boolean;
+}
+
+export interface ReadOptions {
+  /** Publications with offset > after; when reverse, those before the end. 0 reads from the oldest kept. */
+  readonly after: number;
+  readonly limit: number;
+  readonly reverse: boolean;
+}
+
+export interface LogSlice {
+  /** The newest position. Offset 0 and id '' when the epoch has nothing yet. */
+  readonly top: Position;
+  /** Id of the publication at `after`, or undefined when the log no longer has it. */
+  readonly idAtAfter: string | undefined;
+  readonly publications: readonly Publication[];
+}
+
+export interface PresenceEntry {
+  readonly session: string;
+  readonly user: string;
+  readonly name: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+}
+
+export interface PresenceEvent {
+  readonly type: 'join' | 'leave';
+  readonly member: Member;
+}
+
+/** Orders between instances. Each is idempotent: hearing it twice does no harm. */
+export type ControlMessage =
+  | { readonly type: 'disconnect'; readonly user: string; readonly code: number; readonly reason: string }
+  | { readonly type: 'subscribe'; readonly user: string; readonly channel: string }
+  | { readonly type: 'unsubscribe'; readonly user: string; readonly channel: string };
+
+/** Core's side: what the backplane tells. Calls never throw and never wait. */
+export interface BackplaneListener {
+  onPublication(channel: string, epoch: string, delivery: Delivery): void;
+  onPresence(channel: string, event: PresenceEvent): void;
+  onControl(message: ControlMessage): void;
+  /** The bus may have lost something: compare these channels, or all, with the log. */
+  onSuspect(channels: readonly string[] | 'all'): void;
+}
+
+export interface Delivery {
+  readonly publication: Publication;
+  readonly except: string | undefined;
+}
+
+/**
+ * Rejects with TrunklineError `unavailable` (nothing was done), or `unknown_outcome` (it may have been done; only an append
+ * with an idempotency key can be repeated safely).
+ */
+export interface Backplane {
+  readonly name: string;
+  start(listener: BackplaneListener): Promise<void>;
+  stop(): Promise<void>;
+  /** False while publications cannot be taken; readiness follows it. */
+  healthy(): boolean;
+
+  /** Assigns offset and id, keeps it, and publishes on the bus, in one atomic step. */
+  append(channel: string, draft: Draft, options: AppendOptions): Promise<Appended>;
+  read(channel: string, options: ReadOptions): Promise<LogSlice>;
+  /** Newest positions, in the order asked. */
+  tops(channels: readonly string[]): Promise<readonly Position[]>;
+
+  /** After it resolves, every later publication of the channel reaches the listener, or the channel is reported suspect. */
+  subscribe(channel: string): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+
+  /** Tells `join` on the bus when the user had no entry there, in the same atomic step. */
+  enter(channel: string, entry: PresenceEntry): Promise<void>;
+  /** Tells `leave` on the bus when it was the user's last entry, in the same atomic step. */
+  exit(channel: string, entry: PresenceEntry): Promise<void>;
+  members(channel: string): Promise<readonly Member[]>;
+
+  /** Reaches every instance, this one included. */
+  control(message: ControlMessage): Promise<void>;
+}

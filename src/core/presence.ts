@@ -1,0 +1,93 @@
+// Who is in a channel: enters sessions, and lets a leave wait for a return, so that a page reload is not a leave and a join.
+
+import type { Member } from '../protocol/publication.js';
+import type { Backplane, PresenceEntry } from './ports/backplane.js';
+import type { Clock } from './ports/time.js';
+import type { CoreLogger } from './ports/application.js';
+
+export interface PresenceContext {
+  readonly backplane: Backplane;
+  readonly clock: Clock;
+  readonly logger: CoreLogger;
+  /** Milliseconds. */
+  readonly graceMs: number;
+}
+
+interface Leaving {
+  readonly channel: string;
+  readonly entry: PresenceEntry;
+  readonly at: number;
+}
+
+export class Presence {
+  /** In order of time, since the grace is the same for all: one timer serves the first. */
+  private readonly leaving = new Map<string, Leaving>();
+  private timerSet = false;
+  private stopped = false;
+
+  constructor(private readonly context: PresenceContext) {}
+
+  /** Sessions whose leave has not been told yet. */
+  get pending(): number {
+    return this.leaving.size;
+  }
+
+  async enter(channel: string, entry: PresenceEntry): Promise<void> {
+    this.leaving.delete(keyOf(channel, entry));
+    await this.context.backplane.enter(channel, entry);
+  }
+
+  /** Tells the leave after the grace, unless the user is there by then with this or another session. */
+  exit(channel: string, entry: PresenceEntry): void {
+    if (this.stopped) return;
+    const key = keyOf(channel, entry);
+    this.leaving.delete(key);
+    this.leaving.set(key, { channel, entry, at: this.context.clock.now() + this.context.graceMs });
+    this.arm();
+  }
+
+  members(channel: string): Promise<readonly Member[]> {
+    return this.context.backplane.members(channel);
+  }
+
+  /** Tells all leaves that still wait: this instance goes away. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    const due = [...this.leaving.values()];
+    this.leaving.clear();
+    await Promise.allSettled(due.map(({ channel, entry }) => this.context.backplane.exit(channel, entry)));
+  }
+
+  private arm(): void {
+    const first = this.leaving.values().next().value;
+    if (this.timerSet || this.stopped || first === undefined) return;
+    this.timerSet = true;
+    this.context.clock.after(Math.max(0, first.at - this.context.clock.now()), () => {
+      this.timerSet = false;
+      this.sweep();
+    });
+  }
+
+  private sweep(): void {
+    const now = this.context.clock.now();
+    for (const [key, item] of this.leaving) {
+      if (item.at > now) break;
+      this.leaving.delete(key);
+      void this.leave(item);
+    }
+    this.arm();
+  }
+
+  private async leave({ channel, entry }: Leaving): Promise<void> {
+    try {
+      await this.context.backplane.exit(channel, entry);
+    } catch (error) {
+      this.context.logger.warn('A leave could not be stored; it is tried again.', { channel, error: String(error) });
+      if (!this.leaving.has(keyOf(channel, entry))) this.exit(channel, entry);
+    }
+  }
+}
+
+function keyOf(channel: string, entry: PresenceEntry): string {
+  return `${entry.session}\n${channel}`;
+}

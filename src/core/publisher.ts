@@ -1,0 +1,88 @@
+// The one way in for a publication: name and size → policy → channel handler → log. REST, sockets and the application all come here.
+
+import type { PublishResult } from '../protocol/publication.js';
+import { isChannelName, isEventName, isKey } from '../protocol/names.js';
+import { TrunklineError } from './errors.js';
+import { publisherInfo, type Identity } from './identity.js';
+import { authorize, type ChannelPolicy } from './policy.js';
+import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
+import type { Backplane } from './ports/backplane.js';
+import type { CoreStats } from './stats.js';
+
+export interface PublishRequest {
+  readonly channel: string;
+  readonly event: string;
+  /** Raw JSON text. */
+  readonly data: string;
+  readonly key?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** Session that shall not get its live copy. */
+  readonly except?: string | undefined;
+  readonly identity: Identity;
+  /** The session that publishes, for handlers. */
+  readonly session?: string | undefined;
+}
+
+export interface PublisherContext {
+  readonly backplane: Backplane;
+  readonly router: ChannelRouter;
+  readonly stats: CoreStats;
+}
+
+export class Publisher {
+  constructor(private readonly context: PublisherContext) {}
+
+  async publish(request: PublishRequest): Promise<PublishResult> {
+    const { channel, event, identity } = request;
+    checkNames(request);
+    const resolved = this.context.router.resolve(channel);
+    if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
+    const { policy } = resolved;
+    authorize(identity, 'publish', channel, policy);
+    if (policy.events !== undefined && !policy.events.has(event)) {
+      throw new TrunklineError('unknown_event', 'This channel takes no such event.');
+    }
+    checkSize(request.data, policy);
+    const data = await this.handled(resolved, request);
+    const appended = await this.context.backplane.append(
+      channel,
+      { event, data, from: publisherInfo(identity), key: request.key },
+      {
+        history: policy.ephemeral.has(event) ? undefined : policy.history,
+        idempotencyKey: request.idempotencyKey,
+        except: request.except,
+      },
+    );
+    if (appended.duplicate) this.context.stats.duplicatesSuppressed++;
+    else this.context.stats.published++;
+    return { channel, ...appended.position, duplicate: appended.duplicate };
+  }
+
+  private async handled(resolved: ResolvedChannel, request: PublishRequest): Promise<string> {
+    const { channel, event, data, identity, session } = request;
+    const handler = resolved.handlers?.onPublish(event);
+    if (handler === undefined) return data;
+    const replaced = await handler({ channel, params: resolved.params, identity, session, event, data });
+    if (replaced === undefined) return data;
+    checkSize(replaced, resolved.policy);
+    return replaced;
+  }
+}
+
+function checkNames({ channel, event, key, idempotencyKey }: PublishRequest): void {
+  const fault = (path: string): TrunklineError =>
+    new TrunklineError('invalid_data', `"${path}" is not a valid name.`, { details: [{ path, message: 'is not a valid name' }] });
+  if (!isChannelName(channel)) throw fault('channel');
+  if (!isEventName(event)) throw fault('event');
+  if (key !== undefined && !isKey(key)) throw fault('key');
+  if (idempotencyKey !== undefined && !isKey(idempotencyKey)) throw fault('idempotencyKey');
+}
+
+/** Bytes are at most three times the UTF-16 length, so most texts are not measured. */
+function checkSize(data: string, { maxBytes }: ChannelPolicy): void {
+  if (maxBytes === 0 || data.length * 3 <= maxBytes) return;
+  const bytes = Buffer.byteLength(data);
+  if (bytes > maxBytes) {
+    throw new TrunklineError('too_large', `The payload has ${bytes} bytes; this channel takes ${maxBytes}.`);
+  }
+}

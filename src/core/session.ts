@@ -1,0 +1,208 @@
+// One connected client, whatever its transport: identity, subscriptions, inbox in order, outbox. Knows no wire and no Nest.
+
+import { CLOSE, type CloseRow } from '../protocol/codes.js';
+import type { Decoded, ErrorBody, FrameId, GapPush, Push } from '../protocol/frames.js';
+import type { Frame } from './batch.js';
+import type { CommandRunner } from './commands.js';
+import { toTrunklineError } from './errors.js';
+import type { Identity } from './identity.js';
+import { Outbox, type OutboxContext, type OutboxOwner } from './outbox.js';
+import type { RateGate } from './ports/application.js';
+import type { Link, WireFormat } from './ports/link.js';
+import type { Clock } from './ports/time.js';
+import type { Listener, Subscription } from './subscription.js';
+
+export interface SessionContext {
+  readonly outbox: OutboxContext;
+  readonly clock: Clock;
+  readonly commands: CommandRunner;
+  /** Called once, when the session has ended and must be freed. `told`: the code was ours. */
+  readonly onEnd: (session: Session, code: number, told: boolean) => void;
+  readonly onIdentity: (session: Session, before: Identity) => void;
+}
+
+export interface SessionStart {
+  readonly id: string;
+  readonly identity: Identity;
+  readonly format: WireFormat;
+  readonly link: Link;
+  readonly gate: RateGate;
+}
+
+/** Malformed frames in a row before the session is closed. */
+const MALFORMED_LIMIT = 10;
+/** Refused by rate in a row before the session is closed: the peer does not listen to what it is told. */
+const REFUSED_LIMIT = 200;
+/** Frames that wait for an earlier one before the transport stops reading, and at which it goes on. */
+const INBOX_PAUSE = 64;
+const INBOX_RESUME = 16;
+
+export class Session implements Listener, OutboxOwner {
+  readonly id: string;
+  readonly format: WireFormat;
+  readonly link: Link;
+  readonly startedAt: number;
+  readonly subscriptions = new Map<string, Subscription>();
+  ended = false;
+  /** `expiring` was told for the present token. */
+  expiryTold = false;
+  private who: Identity;
+  private readonly gate: RateGate;
+  private readonly outbox: Outbox;
+  private inbox: Decoded[] = [];
+  private running = false;
+  private paused = false;
+  private malformed = 0;
+  private refused = 0;
+
+  constructor(
+    start: SessionStart,
+    private readonly context: SessionContext,
+  ) {
+    this.id = start.id;
+    this.format = start.format;
+    this.link = start.link;
+    this.who = start.identity;
+    this.gate = start.gate;
+    this.startedAt = context.clock.now();
+    this.outbox = new Outbox(this, context.outbox);
+  }
+
+  get identity(): Identity {
+    return this.who;
+  }
+
+  get user(): string | undefined {
+    return this.who.user;
+  }
+
+  become(identity: Identity): void {
+    const before = this.who;
+    this.who = identity;
+    this.expiryTold = false;
+    this.context.onIdentity(this, before);
+  }
+
+  /** One frame from the peer. Frames are handled strictly one after another; each gets its answer. */
+  receive(input: string): void {
+    if (this.ended) return;
+    const waitMs = this.gate.take(this.context.clock.now());
+    const decoded = waitMs > 0 ? this.overRate(input, waitMs) : this.format.decode(input);
+    this.enqueue(decoded);
+  }
+
+  /** A frame that the transport could not even read as text. */
+  receiveMalformed(error: ErrorBody): void {
+    if (!this.ended) this.enqueue({ ok: false, id: undefined, error });
+  }
+
+  send(frame: Frame): void {
+    this.outbox.send(frame);
+  }
+
+  push(push: Push): void {
+    this.outbox.send({ bytes: this.format.push(push), droppable: undefined });
+  }
+
+  reply(decoded: { readonly id: FrameId | undefined }, error: ErrorBody): void {
+    this.outbox.send({ bytes: this.format.error(decoded.id, error), droppable: undefined });
+  }
+
+  encodeGap(gap: GapPush): Buffer {
+    return this.format.push(gap);
+  }
+
+  /** Feeds call `send` while they walk their lists, so the end is put off until they are through. */
+  overflowed(): void {
+    this.context.clock.soon(() => this.close(CLOSE.slowConsumer));
+  }
+
+  drained(): void {
+    this.outbox.drained();
+  }
+
+  get waitingBytes(): number {
+    return this.outbox.waitingBytes;
+  }
+
+  /** Ends the session from our side. */
+  close({ code, reason }: CloseRow | { readonly code: number; readonly reason: string }): void {
+    if (this.ended) return;
+    this.finish(code, true);
+    this.link.close(code, reason);
+  }
+
+  /** The transport says that the connection is gone. */
+  closed(code: number): void {
+    if (!this.ended) this.finish(code, false);
+  }
+
+  private finish(code: number, told: boolean): void {
+    this.outbox.close();
+    this.ended = true;
+    this.inbox = [];
+    this.context.onEnd(this, code, told);
+  }
+
+  private overRate(input: string, waitMs: number): Decoded {
+    const decoded = this.format.decode(input);
+    if (decoded.ok ? decoded.command.type === 'unsubscribe' : decoded.error.code === 'invalid_frame') return decoded;
+    const message = `Too many messages; wait ${waitMs} ms.`;
+    return { ok: false, id: decoded.id, error: { code: 'rate_limited', message, retry: true, retryAfterMs: waitMs } };
+  }
+
+  private enqueue(decoded: Decoded): void {
+    this.inbox.push(decoded);
+    if (this.inbox.length >= INBOX_PAUSE && !this.paused) {
+      this.paused = true;
+      this.link.pause();
+    }
+    if (!this.running) void this.run();
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (!this.ended) {
+      const decoded = this.inbox.shift();
+      if (decoded === undefined) break;
+      if (decoded.ok) await this.execute(decoded);
+      else this.refuse(decoded);
+      if (this.paused && this.inbox.length <= INBOX_RESUME) {
+        this.paused = false;
+        this.link.resume();
+      }
+    }
+    this.running = false;
+  }
+
+  private refuse(decoded: Extract<Decoded, { ok: false }>): void {
+    const { code } = decoded.error;
+    this.context.outbox.stats.error(code);
+    this.malformed = code === 'invalid_frame' ? this.malformed + 1 : 0;
+    this.refused = code === 'rate_limited' ? this.refused + 1 : 0;
+    this.reply(decoded, decoded.error);
+    if (this.malformed >= MALFORMED_LIMIT) this.close(CLOSE.violation);
+    else if (this.refused >= REFUSED_LIMIT) this.close(CLOSE.rateLimited);
+  }
+
+  private async execute({ id, command }: Extract<Decoded, { ok: true }>): Promise<void> {
+    this.malformed = 0;
+    this.refused = 0;
+    this.context.outbox.stats.frames++;
+    try {
+      const { result, after } = await this.context.commands.run(this, command);
+      if (this.ended) return;
+      this.outbox.send({ bytes: this.format.ok(id, result), droppable: undefined });
+      after?.();
+    } catch (thrown) {
+      this.fail(id, thrown);
+    }
+  }
+
+  private fail(id: FrameId | undefined, thrown: unknown): void {
+    const error = toTrunklineError(thrown);
+    this.context.outbox.stats.error(error.code);
+    if (error.code === 'internal') this.context.commands.report(this, error);
+    if (!this.ended) this.reply({ id }, error.toBody());
+  }
+}

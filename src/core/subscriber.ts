@@ -1,0 +1,242 @@
+// Subscribe and resume: hold live → listen on the bus → read the log → merge → verify → reply → send what was held.
+// A resume is all or nothing: exactly the missed publications in order, or a refusal with its reason.
+
+import type { Position } from '../protocol/position.js';
+import type { Member, Publication, ResumeRefusal, SubscribeResult } from '../protocol/publication.js';
+import { TrunklineError } from './errors.js';
+import type { Feed } from './feed.js';
+import type { Hub } from './hub.js';
+import { authorize } from './policy.js';
+import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
+import type { Backplane, LogSlice, PresenceEntry } from './ports/backplane.js';
+import type { Clock } from './ports/time.js';
+import type { Presence } from './presence.js';
+import type { Session } from './session.js';
+import type { CoreStats } from './stats.js';
+import { Subscription } from './subscription.js';
+
+export interface SubscriberContext {
+  readonly hub: Hub;
+  readonly backplane: Backplane;
+  readonly router: ChannelRouter;
+  readonly presence: Presence;
+  readonly clock: Clock;
+  readonly stats: CoreStats;
+  readonly maxChannelsPerSession: number;
+  readonly resumeMessages: number;
+  /** Bytes of payload one resume may give; more is `too_many`. */
+  readonly resumeBytes: number;
+}
+
+export interface SubscribeRequest {
+  readonly channel: string;
+  readonly since: Position | undefined;
+  readonly presence: boolean;
+  /** The server joins the session: the policy is not asked. */
+  readonly byServer?: boolean;
+}
+
+export interface Subscribed {
+  readonly result: SubscribeResult;
+  /** Call right after the reply was sent, in the same step. */
+  readonly activate: () => void;
+}
+
+/** Where a reply stands in the log. */
+interface Place {
+  /** The feed's generation the reply speaks of. */
+  readonly generation: number;
+  readonly position: Position;
+  readonly messages: readonly Publication[];
+  readonly recovered: boolean;
+  readonly reason: ResumeRefusal | undefined;
+}
+
+type Verdict = Omit<Place, 'generation'>;
+
+/** Tries to get a stable answer while the log is being replaced under us. */
+const PLACE_TRIES = 3;
+
+export class Subscriber {
+  constructor(private readonly context: SubscriberContext) {}
+
+  async subscribe(session: Session, request: SubscribeRequest): Promise<Subscribed> {
+    const resolved = await this.admit(session, request);
+    const subscription = new Subscription(session, request.channel, request.presence && resolved.policy.presence);
+    session.subscriptions.set(request.channel, subscription);
+    const { feed, ready } = this.context.hub.join(resolved.policy, subscription);
+    let entered = false;
+    try {
+      await ready;
+      entered = await this.enter(session, resolved);
+      const members = subscription.wantsPresence ? await this.context.presence.members(request.channel) : undefined;
+      const place = await this.place(feed, subscription, { since: request.since, resolved });
+      this.stillWanted(session, subscription);
+      if (place.generation !== feed.generation) throw replacing();
+      return this.answer({ session, feed, subscription, place, members });
+    } catch (error) {
+      this.drop(session, subscription);
+      if (entered) this.exit(session, request.channel);
+      throw error;
+    }
+  }
+
+  async unsubscribe(session: Session, channel: string): Promise<void> {
+    const subscription = session.subscriptions.get(channel);
+    if (subscription === undefined) throw new TrunklineError('not_subscribed', 'You are not subscribed to this channel.');
+    this.release(session, subscription);
+    const handlers = this.context.router.resolve(channel)?.handlers;
+    if (handlers?.onUnsubscribe === undefined) return;
+    await handlers.onUnsubscribe(this.handlerContext(session, channel));
+  }
+
+  /** Frees a subscription, however it ends. Safe to call twice. */
+  release(session: Session, subscription: Subscription): void {
+    if (!this.drop(session, subscription)) return;
+    if (this.context.router.resolve(subscription.channel)?.policy.presence === true) this.exit(session, subscription.channel);
+  }
+
+  private drop(session: Session, subscription: Subscription): boolean {
+    if (session.subscriptions.get(subscription.channel) !== subscription) return false;
+    session.subscriptions.delete(subscription.channel);
+    this.context.hub.leave(subscription);
+    return true;
+  }
+
+  private async admit(session: Session, { channel, byServer }: SubscribeRequest): Promise<ResolvedChannel> {
+    const { router, maxChannelsPerSession } = this.context;
+    const resolved = router.resolve(channel);
+    if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
+    if (byServer !== true) authorize(session.identity, 'subscribe', channel, resolved.policy);
+    this.checkRoom(session, channel, maxChannelsPerSession);
+    if (byServer !== true && resolved.handlers?.onSubscribe !== undefined) {
+      await resolved.handlers.onSubscribe({ channel, params: resolved.params, identity: session.identity, session: session.id });
+      this.checkRoom(session, channel, maxChannelsPerSession);
+    }
+    return resolved;
+  }
+
+  private checkRoom(session: Session, channel: string, most: number): void {
+    if (session.ended) throw new TrunklineError('unavailable', 'The session has ended.');
+    if (session.subscriptions.has(channel)) {
+      throw new TrunklineError('already_subscribed', 'You are already subscribed to this channel.');
+    }
+    if (most > 0 && session.subscriptions.size >= most) {
+      throw new TrunklineError('limit_exceeded', `A session may be subscribed to ${most} channels at most.`);
+    }
+  }
+
+  private stillWanted(session: Session, subscription: Subscription): void {
+    if (session.ended || session.subscriptions.get(subscription.channel) !== subscription) {
+      throw new TrunklineError('unavailable', 'The subscription ended before it was ready.');
+    }
+    if (subscription.overflowed) {
+      throw new TrunklineError('unavailable', 'The channel is too busy to join just now.', { retryAfterMs: 1000 });
+    }
+  }
+
+  private answer(parts: {
+    session: Session;
+    feed: Feed;
+    subscription: Subscription;
+    place: Place;
+    members: readonly Member[] | undefined;
+  }): Subscribed {
+    const { feed, subscription, place, members } = parts;
+    subscription.offset = place.position.offset;
+    const { stats } = this.context;
+    stats.replayed += place.messages.length;
+    if (place.recovered) stats.resumes.recovered++;
+    else if (place.reason !== undefined) {
+      stats.resumes.refused++;
+      stats.discontinuities++;
+    }
+    const { position, messages, recovered, reason } = place;
+    const result = { ...position, channel: feed.channel, recoverable: feed.keepsLog, recovered, reason, messages, members };
+    return { result, activate: () => feed.activate(subscription) };
+  }
+
+  private async place(
+    feed: Feed,
+    subscription: Subscription,
+    { since, resolved }: { since: Position | undefined; resolved: ResolvedChannel },
+  ): Promise<Place> {
+    if (!feed.keepsLog) return here(feed, since === undefined ? undefined : 'expired');
+    if (since === undefined) return resolved.policy.replayLast ? this.lastValue(feed) : here(feed, undefined);
+    for (let attempt = 0; attempt < PLACE_TRIES; attempt++) {
+      const { generation, position: known } = feed;
+      if (isAt(since, known)) return { generation, position: known, messages: [], recovered: true, reason: undefined };
+      const slice = await this.context.backplane.read(feed.channel, {
+        after: since.offset,
+        limit: this.context.resumeMessages + 1,
+        reverse: false,
+      });
+      feed.observe(slice.top, known);
+      if (feed.generation === generation && slice.top.epoch === feed.position.epoch) return { generation, ...this.verify(since, slice) };
+      subscription.forget();
+    }
+    throw replacing();
+  }
+
+  private async lastValue(feed: Feed): Promise<Place> {
+    const { generation } = feed;
+    const after = Math.max(0, feed.position.offset - 1);
+    const { top, publications } = await this.context.backplane.read(feed.channel, { after, limit: 1000, reverse: false });
+    const last = publications[publications.length - 1];
+    if (feed.generation !== generation || top.epoch !== feed.position.epoch) return here(feed, undefined);
+    return { generation, position: top, messages: last === undefined ? [] : [last], recovered: false, reason: undefined };
+  }
+
+  private verify(since: Position, slice: LogSlice): Verdict {
+    const { top, publications } = slice;
+    const refuse = (reason: ResumeRefusal): Verdict => ({ position: top, messages: [], recovered: false, reason });
+    if (since.epoch !== top.epoch) return refuse('epoch_changed');
+    if (since.offset > top.offset) return refuse('ahead');
+    const seen = since.offset === top.offset ? top.id : slice.idAtAfter;
+    if (since.id !== '' && seen !== undefined && seen !== '' && seen !== since.id) return refuse('id_mismatch');
+    const missed = top.offset - since.offset;
+    if (missed > 0 && publications[0]?.offset !== since.offset + 1) return refuse('expired');
+    if (missed > this.context.resumeMessages || publications.length !== missed) return refuse('too_many');
+    if (bytesOf(publications) > this.context.resumeBytes) return refuse('too_many');
+    return { position: top, messages: publications, recovered: true, reason: undefined };
+  }
+
+  private async enter(session: Session, { channel, policy }: ResolvedChannel): Promise<boolean> {
+    const entry = this.entry(session);
+    if (!policy.presence || entry === undefined) return false;
+    await this.context.presence.enter(channel, entry);
+    return true;
+  }
+
+  private exit(session: Session, channel: string): void {
+    const entry = this.entry(session);
+    if (entry !== undefined) this.context.presence.exit(channel, entry);
+  }
+
+  private entry(session: Session): PresenceEntry | undefined {
+    const { user, name } = session.identity;
+    return user === undefined ? undefined : { session: session.id, user, name, since: session.startedAt };
+  }
+
+  private handlerContext(session: Session, channel: string) {
+    const params = this.context.router.resolve(channel)?.params ?? new Map<string, string>();
+    return { channel, params, identity: session.identity, session: session.id };
+  }
+}
+
+function here(feed: Feed, reason: ResumeRefusal | undefined): Place {
+  return { generation: feed.generation, position: feed.position, messages: [], recovered: false, reason };
+}
+
+function replacing(): TrunklineError {
+  return new TrunklineError('unavailable', 'The history of this channel is being replaced.', { retryAfterMs: 1000 });
+}
+
+/** Only a position with its id is proof; without one the log is asked. */
+function isAt(since: Position, known: Position): boolean {
+  return since.epoch === known.epoch && since.offset === known.offset && (since.id === known.id || since.id === '');
+}
+
+function bytesOf(publications: readonly Publication[]): number {
+  return publications.reduce((sum, publication) => sum + Buffer.byteLength(publication.data), 0);
+}

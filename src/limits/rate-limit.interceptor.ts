@@ -1,0 +1,35 @@
+// Bounds requests before pipes validate them: users by the message rate, API keys by theirs, strangers by address.
+
+import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { Request } from 'express';
+import type { Observable } from 'rxjs';
+import { TrunklineError } from '../core/errors.js';
+import { requestIdentity } from '../core/request-identity.js';
+import { CLOCK } from '../core/tokens.js';
+import type { Clock } from '../core/ports/time.js';
+import { LimitTables } from './limit-tables.js';
+
+@Injectable()
+export class RateLimitInterceptor implements NestInterceptor {
+  constructor(
+    @Inject(LimitTables) private readonly tables: LimitTables,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (context.getType() !== 'http') return next.handle();
+    const request = context.switchToHttp().getRequest<Request>();
+    const waitMs = this.take(request);
+    if (waitMs > 0) {
+      throw new TrunklineError('rate_limited', `Too many requests; wait ${waitMs} ms.`, { retryAfterMs: waitMs });
+    }
+    return next.handle();
+  }
+
+  private take(request: Request): number {
+    const identity = requestIdentity(request);
+    const now = this.clock.now();
+    if (identity.kind === 'backend') return this.tables.api.take('backend', now);
+    return this.tables.messages.take(identity.user ?? `address ${request.ip}`, now);
+  }
+}
