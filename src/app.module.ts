@@ -1,0 +1,47 @@
+// The only file that knows every room: chooses backplane, transports and domains from the configuration.
+
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { ApiModule } from './api/api.module.js';
+import { AuthModule } from './auth/auth.module.js';
+import { MemoryBackplaneModule } from './backplanes/memory/memory.module.js';
+import { ChannelsModule } from './channels/channels.module.js';
+import { readRulesFile } from './channels/rules-file.js';
+import type { Config } from './config/config.js';
+import { CoreModule } from './core/core.module.js';
+import { ChatModule } from './domains/chat/chat.module.js';
+import { HttpThrottlerGuard } from './limits/http-throttler.js';
+import { LimitsModule } from './limits/limits.module.js';
+import type { StructuredLogger } from './ops/logger.js';
+import { LoggerModule } from './ops/logger.module.js';
+import { OpsModule } from './ops/ops.module.js';
+import { WsModule } from './transports/ws/ws.module.js';
+
+const DOMAIN_MODULES = { chat: ChatModule } as const;
+
+@Module({})
+export class AppModule {
+  static forRoot(config: Config, logger: StructuredLogger): DynamicModule {
+    const rules = config.server.channelsFile === '' ? [] : readRulesFile(config.server.channelsFile);
+    return {
+      module: AppModule,
+      imports: [
+        CoreModule.forRoot({
+          options: config.core,
+          imports: [
+            MemoryBackplaneModule.forRoot(),
+            ChannelsModule.forRoot({ rules }),
+            AuthModule.forRoot(config.auth),
+            LimitsModule.forRoot(config.limits),
+            LoggerModule.forRoot(logger),
+          ],
+        }),
+        WsModule.forRoot(config.ws),
+        ApiModule,
+        OpsModule.forRoot(),
+        ...config.server.domains.map((name) => DOMAIN_MODULES[name]),
+      ],
+      providers: [{ provide: APP_GUARD, useExisting: HttpThrottlerGuard }],
+    };
+  }
+}

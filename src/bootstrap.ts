@@ -1,0 +1,67 @@
+// Makes and starts the application from a configuration; the same for the process and for tests. Reads no environment, handles no signal.
+
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import type { DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { configureApi } from './api/configure-api.js';
+import { AppModule } from './app.module.js';
+import type { Config } from './config/config.js';
+import { servePages } from './console/pages.js';
+import { StructuredLogger } from './ops/logger.js';
+import { TrunklineWsAdapter } from './transports/ws/ws.adapter.js';
+
+export interface Running {
+  readonly app: NestExpressApplication;
+  readonly port: number;
+}
+
+export interface BootOptions {
+  readonly logger?: StructuredLogger;
+  /** Modules of the application that runs on Trunkline. */
+  readonly modules?: readonly DynamicModule['imports'][];
+}
+
+/** Connections the kernel may hold while a reconnect storm waits to be accepted; Node's default is 511. */
+const BACKLOG = 4096;
+const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
+
+export async function createApp(config: Config, { logger = new StructuredLogger(config.ops) }: BootOptions = {}): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, logger), {
+    logger,
+    rawBody: true,
+    // An open stream would keep `close` waiting for ever.
+    forceCloseConnections: true,
+    ...tls(config),
+  });
+  const server = app.getHttpServer() as Server;
+  app.disable('x-powered-by');
+  configureApi(app);
+  servePages(app, PAGES);
+  app.useWebSocketAdapter(new TrunklineWsAdapter(app, server));
+  return app;
+}
+
+export async function startApp(config: Config, options?: BootOptions): Promise<Running> {
+  const app = await createApp(config, options);
+  await app.init();
+  const server = app.getHttpServer() as Server;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port: config.server.port, host: config.server.host, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return { app, port: typeof address === 'object' && address !== null ? address.port : config.server.port };
+}
+
+function tls({ server }: Config): { httpsOptions?: { cert: Buffer; key: Buffer; minVersion: 'TLSv1.2' } } {
+  if (server.tlsCertFile === '') return {};
+  const { tlsCertFile, tlsKeyFile } = server;
+  return { httpsOptions: { cert: readFileSync(tlsCertFile), key: readFileSync(tlsKeyFile), minVersion: 'TLSv1.2' } };
+}

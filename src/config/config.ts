@@ -1,0 +1,121 @@
+// Environment → one frozen, typed object. The only room that reads process.env; a bad value stops the start and names its variable.
+
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { authOptions, DEVELOPMENT_SECRET } from '../auth/auth.options.js';
+import { coreOptions } from '../core/core.options.js';
+import { limitsOptions } from '../limits/limits.options.js';
+import { opsOptions } from '../ops/ops.options.js';
+import { wsOptions } from '../transports/ws/ws.options.js';
+import { serverOptions } from './server.options.js';
+import { VARIABLES, type Variable } from './variables.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const schema = z.object({
+  server: serverOptions.prefault({}),
+  auth: authOptions.prefault({}),
+  core: coreOptions.prefault({}),
+  limits: limitsOptions.prefault({}),
+  ws: wsOptions.prefault({}),
+  ops: opsOptions.prefault({}),
+});
+
+export type Config = z.infer<typeof schema> & { readonly production: boolean };
+
+/** Tells what is wrong in sentences a person can act on, one line each. */
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(['The configuration is not valid:', ...faults.map((fault) => `  ${fault}`)].join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/** Files a process needs beside its sockets: logs, Redis, modules, spare ones for refusals. */
+const SPARE_FILES = 256;
+
+export function loadConfig(env: Environment = process.env): LoadedConfig {
+  const production = env['NODE_ENV'] === 'production';
+  const input = readVariables(env);
+  (input['auth'] as Record<string, unknown>)['devTokens'] = !production;
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map(faultOf));
+  const { data } = parsed;
+  data.ws.heartbeatMs = data.core.heartbeatMs;
+  if (data.core.maxSessions === 0) data.core.maxSessions = Math.max(1, openFileLimit() - SPARE_FILES);
+  const faults = [...tlsFaults(data.server), ...(production ? productionFaults(env) : [])];
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { config: freeze({ ...data, production }), warnings: unknownNames(env) };
+}
+
+function readVariables(env: Environment): Record<string, Record<string, unknown>> {
+  const input: Record<string, Record<string, unknown>> = { server: {}, auth: {}, core: {}, limits: {}, ws: {}, ops: {} };
+  for (const variable of VARIABLES) {
+    const text = env[variable.name]?.trim();
+    if (text === undefined || text === '' || variable.sets === undefined) continue;
+    const [room, option] = variable.sets.split('.') as [string, string];
+    (input[room] as Record<string, unknown>)[option] = read(variable, text);
+  }
+  return input;
+}
+
+function read({ reading }: Variable, text: string): unknown {
+  if (reading === 'list') {
+    const items = text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+    return items.length === 1 && items[0] === 'none' ? [] : items;
+  }
+  if (reading === 'number') return /^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text;
+  return reading === 'switch' ? text === 'on' : text;
+}
+
+function faultOf(issue: z.core.$ZodIssue): string {
+  const [room, option] = issue.path;
+  const name = VARIABLES.find((variable) => variable.sets === `${String(room)}.${String(option)}`)?.name;
+  return `${name ?? issue.path.join('.')}: ${issue.message}.`;
+}
+
+function productionFaults(env: Environment): string[] {
+  const faults: string[] = [];
+  const secret = env['TRUNKLINE_JWT_SECRET']?.trim() ?? '';
+  if (secret === '') faults.push('TRUNKLINE_JWT_SECRET: is required in production.');
+  if (secret === DEVELOPMENT_SECRET) faults.push('TRUNKLINE_JWT_SECRET: is the sample secret; make your own.');
+  if ((env['TRUNKLINE_ALLOWED_ORIGINS']?.trim() ?? '') === '') {
+    faults.push('TRUNKLINE_ALLOWED_ORIGINS: is required in production; name the origins of your pages.');
+  }
+  return faults;
+}
+
+function tlsFaults({ tlsCertFile, tlsKeyFile }: Config['server']): string[] {
+  if ((tlsCertFile === '') === (tlsKeyFile === '')) return [];
+  return ['TRUNKLINE_TLS_CERT_FILE and TRUNKLINE_TLS_KEY_FILE: set both or none.'];
+}
+
+function unknownNames(env: Environment): string[] {
+  const known = new Set(VARIABLES.map((variable) => variable.name));
+  return Object.keys(env)
+    .filter((name) => name.startsWith('TRUNKLINE_') && !known.has(name))
+    .map((name) => `${name} is not a variable of this version; it has no effect.`);
+}
+
+/** Sockets are files. Linux tells the soft limit here; elsewhere a careful guess. */
+function openFileLimit(): number {
+  try {
+    const line = /^Max open files +([0-9]+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+    if (line?.[1] !== undefined) return Number(line[1]);
+  } catch {
+    // Not Linux.
+  }
+  return 10_000;
+}
+
+function freeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) freeze(inner as object);
+  }
+  return Object.freeze(value);
+}

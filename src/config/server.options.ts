@@ -1,0 +1,18 @@
+// Options of the server as a whole: where it listens and what it runs. Types, defaults and meanings.
+
+import { z } from 'zod';
+
+export const DOMAINS = ['chat'] as const;
+
+export const serverOptions = z.object({
+  port: z.int().min(0).max(65_535).default(3000),
+  host: z.string().min(1).default('0.0.0.0'),
+  backplane: z.enum(['memory'], 'must be memory').default('memory'),
+  /** JSON file with rules of channels; empty: none. */
+  channelsFile: z.string().default(''),
+  tlsCertFile: z.string().default(''),
+  tlsKeyFile: z.string().default(''),
+  domains: z.array(z.enum(DOMAINS, `may list ${DOMAINS.join(', ')}, or none`)).default([...DOMAINS]),
+});
+
+export type ServerOptions = z.infer<typeof serverOptions>;

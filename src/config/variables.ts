@@ -1,0 +1,47 @@
+// The table of environment variables: name, what it sets, how its text is read. The rooms own types, defaults and validation.
+
+/** How the text of a variable becomes the input of an option. */
+export type Reading = 'text' | 'number' | 'list' | 'switch';
+
+export interface Variable {
+  readonly name: string;
+  /** Room and option it sets, as `room.option`; undefined for the few that the configuration itself reads. */
+  readonly sets: string | undefined;
+  readonly reading: Reading;
+  /** Shown in `.env.example` and in the reference; '' when there is none. */
+  readonly example: string;
+  readonly doc: string;
+}
+
+export const VARIABLES: readonly Variable[] = [
+  row('PORT', 'server.port', 'number', '3000', 'Port to listen on. 0 takes a free one.'),
+  row('HOST', 'server.host', 'text', '0.0.0.0', 'Address to listen on.'),
+  row('NODE_ENV', undefined, 'text', 'development', '`production` refuses sample secrets, open origins and development tokens.'),
+  row('TRUNKLINE_JWT_SECRET', 'auth.secret', 'text', '', 'Shared secret of HS256 tokens, at least 32 bytes. Required in production.'),
+  row('TRUNKLINE_JWT_ISSUER', 'auth.issuer', 'text', '', 'Required `iss` claim. Empty: not checked.'),
+  row('TRUNKLINE_JWT_AUDIENCE', 'auth.audience', 'text', '', 'Required `aud` claim. Empty: not checked.'),
+  row('TRUNKLINE_API_KEYS', 'auth.apiKeys', 'list', '', 'Keys of backends, at least 16 characters each.'),
+  row('TRUNKLINE_ALLOWED_ORIGINS', 'auth.allowedOrigins', 'list', '', 'Origins of pages that may connect. Empty: same origin. Required in production.'),
+  row('TRUNKLINE_BACKPLANE', 'server.backplane', 'text', 'memory', '`memory` for one instance.'),
+  row('TRUNKLINE_CHANNELS_FILE', 'server.channelsFile', 'text', '', 'JSON file with rules of channels.'),
+  row('TRUNKLINE_TLS_CERT_FILE', 'server.tlsCertFile', 'text', '', 'PEM certificate chain; with the key it makes the port https and wss.'),
+  row('TRUNKLINE_TLS_KEY_FILE', 'server.tlsKeyFile', 'text', '', 'PEM private key.'),
+  row('TRUNKLINE_DRAIN_MS', 'ops.drainMs', 'number', '30000', 'Milliseconds over which SIGTERM spreads the moves of sessions.'),
+  row('TRUNKLINE_HEARTBEAT_MS', 'core.heartbeatMs', 'number', '25000', 'Milliseconds between pings; a pong may take one more.'),
+  row('TRUNKLINE_MAX_MESSAGE_BYTES', 'ws.maxMessageBytes', 'number', '65536', 'Bytes of one message from a client.'),
+  row('TRUNKLINE_OUTBOX_BYTES', 'core.outboxBytes', 'number', '1048576', 'Bytes that may wait for one session. 0: no limit.'),
+  row('TRUNKLINE_OUTBOX_MESSAGES', 'core.outboxMessages', 'number', '4096', 'Messages that may wait for one session. 0: no limit.'),
+  row('TRUNKLINE_MAX_CHANNELS_PER_SESSION', 'core.maxChannelsPerSession', 'number', '128', 'Channels of one session. 0: no limit.'),
+  row('TRUNKLINE_MAX_SESSIONS', 'core.maxSessions', 'number', '', 'Sessions of one instance. Empty or 0: as many as the open-file limit leaves room for.'),
+  row('TRUNKLINE_MAX_SESSIONS_PER_USER', 'core.maxSessionsPerUser', 'number', '16', 'Sessions of one user. 0: no limit.'),
+  row('TRUNKLINE_MESSAGE_RATE', 'limits.messageRate', 'text', '10/1s', 'Frames of one session; twice the count may come at once. 0: no limit.'),
+  row('TRUNKLINE_CONNECT_RATE', 'limits.connectRate', 'text', '0', 'Connections from one address. 0: no limit.'),
+  row('TRUNKLINE_API_RATE', 'limits.apiRate', 'text', '0', 'Requests with API keys. 0: no limit.'),
+  row('TRUNKLINE_HTTP_RATE', 'limits.httpRate', 'text', '100/1m', 'HTTP requests without a credential, per address. 0: no limit.'),
+  row('TRUNKLINE_LOG_LEVEL', 'ops.logLevel', 'text', 'info', '`silent`, `fatal`, `error`, `warn`, `info`, `debug` or `trace`.'),
+  row('TRUNKLINE_DOMAINS', 'server.domains', 'list', 'chat', 'Sample domains to run. `none` for none.'),
+];
+
+function row(...[name, sets, reading, example, doc]: [string, string | undefined, Reading, string, string]): Variable {
+  return { name, sets, reading, example, doc };
+}

@@ -1,0 +1,21 @@
+// What a person sees at the terminal when the server is up: addresses, and one line to paste.
+
+export interface GreetingParts {
+  readonly port: number;
+  readonly production: boolean;
+  readonly tls: boolean;
+}
+
+export function greeting({ port, production, tls }: GreetingParts): string {
+  const [http, ws] = tls ? ['https', 'wss'] : ['http', 'ws'];
+  const base = `${http}://localhost:${port}`;
+  const lines = [`Trunkline is up.`, `  page       ${base}/`, `  websocket  ${ws}://localhost:${port}/ws`, `  api docs   ${base}/docs`];
+  if (!production) {
+    lines.push(
+      '',
+      'Say hello from a second terminal:',
+      `  TOKEN=$(curl -s ${base}/api/dev/tokens -H 'content-type: application/json' -d '{"user":"ana"}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/') && curl -s ${base}/api/channels/chat:lobby/messages -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"event":"message","data":{"text":"hello from curl"}}'`,
+    );
+  }
+  return `${lines.join('\n')}\n\n`;
+}

@@ -1,0 +1,78 @@
+// Structured logs: one JSON object a line by pino, behind Nest's LoggerService and the logger port of core. Redacts what may carry a token.
+
+import type { LoggerService } from '@nestjs/common';
+import { pino, type Logger as Pino } from 'pino';
+import type { CoreLogger } from '../core/ports/application.js';
+import type { OpsOptions } from './ops.options.js';
+
+/** Longest text of one field; what comes from outside may be long. */
+const MAX_FIELD = 2000;
+
+export class StructuredLogger implements LoggerService, CoreLogger {
+  private readonly pino: Pino;
+
+  constructor({ logLevel }: Pick<OpsOptions, 'logLevel'>, destination?: { write(line: string): void }) {
+    const options = {
+      level: logLevel,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label: string) => ({ level: label }) },
+    };
+    this.pino = destination === undefined ? pino(options) : pino(options, destination);
+  }
+
+  log(message: unknown, ...rest: unknown[]): void {
+    this.write('info', message, rest);
+  }
+
+  fatal(message: unknown, ...rest: unknown[]): void {
+    this.write('fatal', message, rest);
+  }
+
+  verbose(message: unknown, ...rest: unknown[]): void {
+    this.write('trace', message, rest);
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    this.write('error', message, rest);
+  }
+
+  warn(message: unknown, ...rest: unknown[]): void {
+    this.write('warn', message, rest);
+  }
+
+  debug(message: unknown, ...rest: unknown[]): void {
+    this.write('debug', message, rest);
+  }
+
+  /** Nest passes the context as last text, and for errors the stack before it; core passes fields. */
+  private write(level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace', message: unknown, rest: unknown[]): void {
+    if (!this.pino.isLevelEnabled(level)) return;
+    const fields: Record<string, unknown> = {};
+    const texts: string[] = [];
+    for (const item of rest) {
+      if (typeof item === 'string') texts.push(item);
+      else if (typeof item === 'object' && item !== null) for (const [key, value] of Object.entries(item)) fields[key] = clean(value);
+    }
+    const context = texts.pop();
+    if (context !== undefined) fields['context'] = clean(context);
+    if (texts.length > 0) fields['stack'] = clean(texts.join('\n'));
+    if (message instanceof Error) {
+      this.pino[level]({ ...fields, stack: clean(message.stack) }, redact(message.message));
+    } else {
+      this.pino[level](fields, typeof message === 'string' ? redact(message) : redact(JSON.stringify(message) ?? ''));
+    }
+  }
+}
+
+/** Three base64url parts: a JWT, wherever it stands; and tokens in a query. */
+const JWT = /\beyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
+const QUERY = /([?&](?:token|ticket)=)[^&\s"]+/g;
+
+function redact(text: string): string {
+  return text.replace(JWT, '[token]').replace(QUERY, '$1[token]').slice(0, MAX_FIELD);
+}
+
+function clean(value: unknown): unknown {
+  return typeof value === 'string' ? redact(value) : value;
+}

@@ -1,0 +1,42 @@
+// Health, readiness and metrics over HTTP.
+
+import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import { SkipThrottle } from '@nestjs/throttler';
+import type { Response } from 'express';
+import { Core } from '../core/core.js';
+import { Metrics } from './metrics.js';
+
+@ApiExcludeController()
+@SkipThrottle()
+@Controller()
+export class OpsController {
+  constructor(
+    @Inject(Core) private readonly core: Core,
+    @Inject(Metrics) private readonly metrics: Metrics,
+  ) {}
+
+  /** The process answers: do not restart it. */
+  @Get('health/live')
+  @Header('Cache-Control', 'no-store')
+  live(): { status: 'up' } {
+    return { status: 'up' };
+  }
+
+  /** 503 while draining or without a backplane: send nobody new here. */
+  @Get('health/ready')
+  @Header('Cache-Control', 'no-store')
+  ready(@Res({ passthrough: true }) response: Response): { status: string; draining: boolean; backplane: 'up' | 'down' } {
+    const backplane = this.core.healthy() ? 'up' : 'down';
+    const { draining } = this.core;
+    const ready = backplane === 'up' && !draining;
+    response.status(ready ? 200 : 503);
+    return { status: ready ? 'ready' : 'not ready', draining, backplane };
+  }
+
+  @Get('metrics')
+  async scrape(@Res() response: Response): Promise<void> {
+    response.setHeader('Cache-Control', 'no-store');
+    response.type(this.metrics.contentType).send(await this.metrics.text());
+  }
+}

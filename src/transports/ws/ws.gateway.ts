@@ -1,0 +1,82 @@
+// The gateway of `/ws`: opens a session for each connection, feeds it what arrives, and ends all with 1001 when the module goes.
+
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
+import type { RawData, WebSocket } from 'ws';
+import { Core } from '../../core/core.js';
+import { ANONYMOUS } from '../../core/identity.js';
+import type { Clock } from '../../core/ports/time.js';
+import { CLOCK } from '../../core/tokens.js';
+import { CLOSE } from '../../protocol/codes.js';
+import { errorBody } from '../../protocol/decode.js';
+import { Heartbeat } from './heartbeat.js';
+import { WS_JSON } from './ws.format.js';
+import type { WsOptions } from './ws.options.js';
+import { TrunklineSocket } from './ws.socket.js';
+import { WS_OPTIONS, WS_PATH } from './ws.tokens.js';
+
+const BINARY = errorBody('invalid_frame', 'Binary frames are not spoken here; send JSON as text.');
+
+@Injectable()
+@WebSocketGateway({ path: WS_PATH })
+export class TrunklineGateway implements OnGatewayConnection<TrunklineSocket>, OnModuleDestroy {
+  private readonly open = new Set<TrunklineSocket>();
+  private readonly heartbeat: Heartbeat<TrunklineSocket>;
+
+  constructor(
+    @Inject(Core) private readonly core: Core,
+    @Inject(WS_OPTIONS) private readonly options: WsOptions,
+    @Inject(CLOCK) clock: Clock,
+  ) {
+    this.heartbeat = new Heartbeat(clock, options.heartbeatMs);
+  }
+
+  handleConnection(client: TrunklineSocket): void {
+    this.open.add(client);
+    client.gateway = this;
+    client.on('message', onMessage);
+    client.on('pong', onPong);
+    client.on('close', onClose);
+    this.heartbeat.add(client);
+    client.session = this.core.openSession({ identity: client.identity ?? ANONYMOUS, format: WS_JSON, link: client });
+  }
+
+  /** A connection is gone; safe to call twice. */
+  forget(client: TrunklineSocket, code: number): void {
+    this.open.delete(client);
+    this.heartbeat.remove(client);
+    client.session?.closed(code);
+  }
+
+  /** Tells everyone 1001 and waits for their close frames, but not longer than the close time-out. */
+  async onModuleDestroy(): Promise<void> {
+    this.core.draining = true;
+    this.heartbeat.stop();
+    const closed = [...this.open].map(
+      (client) =>
+        new Promise<void>((resolve) => {
+          client.once('close', () => resolve());
+          client.session?.close(CLOSE.goingAway);
+        }),
+    );
+    const limit = new Promise<void>((resolve) => setTimeout(resolve, this.options.closeTimeoutMs).unref());
+    await Promise.race([Promise.all(closed), limit]);
+    for (const client of this.open) client.terminate();
+  }
+}
+
+/** Shared listeners: `this` is the socket, so that no connection needs a closure. */
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const { session } = this as TrunklineSocket;
+  if (isBinary) session?.receiveMalformed(BINARY);
+  else session?.receive((data as Buffer).toString('utf8'));
+}
+
+function onPong(this: WebSocket): void {
+  (this as TrunklineSocket).alive = true;
+}
+
+function onClose(this: WebSocket, code: number): void {
+  const client = this as TrunklineSocket;
+  client.gateway?.forget(client, code);
+}
