@@ -1,6 +1,6 @@
 // The only file that knows every room: chooses backplane, transports and domains from the configuration.
 
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ApiModule } from './api/api.module.js';
 import { AuthModule } from './auth/auth.module.js';
@@ -21,7 +21,12 @@ const DOMAIN_MODULES = { chat: ChatModule } as const;
 
 @Module({})
 export class AppModule {
-  static forRoot(config: Config, logger: StructuredLogger): DynamicModule {
+  /** `modules` are those of the application that runs on Trunkline. */
+  static forRoot(
+    config: Config,
+    logger: StructuredLogger,
+    modules: NonNullable<ModuleMetadata['imports']> = [],
+  ): DynamicModule {
     const rules = config.server.channelsFile === '' ? [] : readRulesFile(config.server.channelsFile);
     return {
       module: AppModule,
@@ -40,6 +45,7 @@ export class AppModule {
         ApiModule,
         OpsModule.forRoot(),
         ...config.server.domains.map((name) => DOMAIN_MODULES[name]),
+        ...modules,
       ],
       providers: [{ provide: APP_GUARD, useExisting: HttpThrottlerGuard }],
     };

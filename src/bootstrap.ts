@@ -4,7 +4,7 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import type { DynamicModule } from '@nestjs/common';
+import type { ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { configureApi } from './api/configure-api.js';
@@ -22,22 +22,23 @@ export interface Running {
 export interface BootOptions {
   readonly logger?: StructuredLogger;
   /** Modules of the application that runs on Trunkline. */
-  readonly modules?: readonly DynamicModule['imports'][];
+  readonly modules?: NonNullable<ModuleMetadata['imports']>;
 }
 
 /** Connections the kernel may hold while a reconnect storm waits to be accepted; Node's default is 511. */
 const BACKLOG = 4096;
 const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
 
-export async function createApp(config: Config, { logger = new StructuredLogger(config.ops) }: BootOptions = {}): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, logger), {
+export async function createApp(config: Config, options: BootOptions = {}): Promise<NestExpressApplication> {
+  const { logger = new StructuredLogger(config.ops), modules = [] } = options;
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, logger, modules), {
     logger,
     rawBody: true,
     // An open stream would keep `close` waiting for ever.
     forceCloseConnections: true,
     ...tls(config),
   });
-  const server = app.getHttpServer() as Server;
+  const server = app.getHttpServer<Server>();
   app.disable('x-powered-by');
   configureApi(app);
   servePages(app, PAGES);
@@ -48,7 +49,7 @@ export async function createApp(config: Config, { logger = new StructuredLogger(
 export async function startApp(config: Config, options?: BootOptions): Promise<Running> {
   const app = await createApp(config, options);
   await app.init();
-  const server = app.getHttpServer() as Server;
+  const server = app.getHttpServer<Server>();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port: config.server.port, host: config.server.host, backlog: BACKLOG }, () => {
@@ -63,5 +64,7 @@ export async function startApp(config: Config, options?: BootOptions): Promise<R
 function tls({ server }: Config): { httpsOptions?: { cert: Buffer; key: Buffer; minVersion: 'TLSv1.2' } } {
   if (server.tlsCertFile === '') return {};
   const { tlsCertFile, tlsKeyFile } = server;
-  return { httpsOptions: { cert: readFileSync(tlsCertFile), key: readFileSync(tlsKeyFile), minVersion: 'TLSv1.2' } };
+  return {
+    httpsOptions: { cert: readFileSync(tlsCertFile), key: readFileSync(tlsKeyFile), minVersion: 'TLSv1.2' },
+  };
 }

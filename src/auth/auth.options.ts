@@ -9,7 +9,10 @@ export const MIN_SECRET_BYTES = 32;
 
 export const authOptions = z.object({
   /** Shared secret of HS256 tokens; at least 32 bytes. */
-  secret: z.string().min(MIN_SECRET_BYTES, `must have at least ${MIN_SECRET_BYTES} bytes`).default(DEVELOPMENT_SECRET),
+  secret: z
+    .string()
+    .min(MIN_SECRET_BYTES, `must have at least ${MIN_SECRET_BYTES} bytes`)
+    .default(DEVELOPMENT_SECRET),
   /** Required `iss` claim; empty: not checked. */
   issuer: z.string().default(''),
   /** Required `aud` claim; empty: not checked. */
@@ -19,7 +22,9 @@ export const authOptions = z.object({
   /** Keys of backends: every right, no user. Empty: none. */
   apiKeys: z.array(z.string().min(16, 'must have at least 16 characters each')).default([]),
   /** Origins of pages that may connect, exact. Empty: the server's own origin only. */
-  allowedOrigins: z.array(z.string().refine(isOrigin, 'must be origins such as https://app.example.com')).default([]),
+  allowedOrigins: z
+    .array(z.string().refine(isOrigin, 'must be origins such as https://app.example.com'))
+    .default([]),
   /** `POST /api/dev/tokens` gives a token to anyone who asks. For development only. */
   devTokens: z.boolean().default(false),
 });

@@ -1,7 +1,13 @@
 // Verified claims → identity. Claims of a wrong shape refuse the whole token: a half-read capability map is worse than none.
 
 import { isChannelName, isUserId } from '../protocol/names.js';
-import { CAPABILITIES, grant, type Capability, type CapabilityGrant, type Identity } from '../core/identity.js';
+import {
+  CAPABILITIES,
+  grant,
+  type Capability,
+  type CapabilityGrant,
+  type Identity,
+} from '../core/identity.js';
 import { TrunklineError } from '../core/errors.js';
 
 /** Entries of `channels` and of `join`; a token is small, and each is matched at each act. */
@@ -10,7 +16,10 @@ const MAX_GRANTS = 64;
 export type Claims = Readonly<Record<string, unknown>>;
 
 export function identityOf(claims: Claims): Identity {
-  const { sub, exp, iat, name, channels, join } = claims as Record<'sub' | 'exp' | 'iat' | 'name' | 'channels' | 'join', unknown>;
+  const { sub, exp, iat, name, channels, join } = claims as Record<
+    'sub' | 'exp' | 'iat' | 'name' | 'channels' | 'join',
+    unknown
+  >;
   if (!isUserId(sub)) throw bad('needs a "sub" of 1 to 128 characters');
   if (typeof exp !== 'number' || !Number.isFinite(exp)) throw bad('needs an "exp" in seconds');
   return {
@@ -27,7 +36,8 @@ export function identityOf(claims: Claims): Identity {
 
 function readGrants(value: unknown): readonly CapabilityGrant[] {
   if (value === undefined) return [];
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad('has a "channels" claim that is no map');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw bad('has a "channels" claim that is no map');
   const entries = Object.entries(value);
   if (entries.length > MAX_GRANTS) throw bad(`lists more than ${MAX_GRANTS} channels`);
   return entries.map(([pattern, allows]) => {
@@ -46,7 +56,8 @@ function isCapabilityList(value: unknown): value is Capability[] {
 
 function readJoin(value: unknown): readonly string[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value) || value.length > MAX_GRANTS || !value.every(isChannelName)) throw bad('has a bad "join" claim');
+  if (!Array.isArray(value) || value.length > MAX_GRANTS || !value.every(isChannelName))
+    throw bad('has a bad "join" claim');
   return value;
 }
 

@@ -27,7 +27,9 @@ export function findCredential(headers: CredentialHeaders): Credential | undefin
     ?.split(',')
     .map((entry) => entry.trim())
     .find((entry) => entry.startsWith(BEARER_SUBPROTOCOL));
-  return offered === undefined ? undefined : { token: offered.slice(BEARER_SUBPROTOCOL.length), by: 'subprotocol' };
+  return offered === undefined
+    ? undefined
+    : { token: offered.slice(BEARER_SUBPROTOCOL.length), by: 'subprotocol' };
 }
 
 /** The first cookie of the name, as RFC 6265 §5.4 orders them. */

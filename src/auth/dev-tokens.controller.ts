@@ -38,8 +38,16 @@ export class DevTokensController {
 
   @Post()
   @HttpCode(201)
-  create(@Body() { user, name, channels, ttl = HOUR_SECONDS }: DevTokenRequest): { token: string; user: string; expiresAt: number } {
-    const claims = { sub: user, ...(name === undefined ? {} : { name }), ...(channels === undefined ? {} : { channels }) };
+  create(@Body() { user, name, channels, ttl = HOUR_SECONDS }: DevTokenRequest): {
+    token: string;
+    user: string;
+    expiresAt: number;
+  } {
+    const claims = {
+      sub: user,
+      ...(name === undefined ? {} : { name }),
+      ...(channels === undefined ? {} : { channels }),
+    };
     const expiresAt = Math.floor(Date.now() / 1000) + ttl;
     identityOf({ ...claims, exp: expiresAt });
     return { token: this.verifier.sign(claims, ttl), user, expiresAt: expiresAt * 1000 };

@@ -1,6 +1,13 @@
 // Decorators for HTTP controllers: the caller as a parameter, and routes for backends only.
 
-import { applyDecorators, createParamDecorator, Injectable, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  Injectable,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { TrunklineError } from '../core/errors.js';
 import type { Identity } from '../core/identity.js';
 import { requestIdentity } from '../core/request-identity.js';
@@ -22,4 +29,5 @@ export class BackendGuard implements CanActivate {
 }
 
 /** Only API keys may call the route or the controller. */
-export const BackendOnly = (): MethodDecorator & ClassDecorator => applyDecorators(UseGuards(AuthGuard, BackendGuard));
+export const BackendOnly = (): MethodDecorator & ClassDecorator =>
+  applyDecorators(UseGuards(AuthGuard, BackendGuard));

@@ -54,7 +54,14 @@ export function loadConfig(env: Environment = process.env): LoadedConfig {
 }
 
 function readVariables(env: Environment): Record<string, Record<string, unknown>> {
-  const input: Record<string, Record<string, unknown>> = { server: {}, auth: {}, core: {}, limits: {}, ws: {}, ops: {} };
+  const input: Record<string, Record<string, unknown>> = {
+    server: {},
+    auth: {},
+    core: {},
+    limits: {},
+    ws: {},
+    ops: {},
+  };
   for (const variable of VARIABLES) {
     const text = env[variable.name]?.trim();
     if (text === undefined || text === '' || variable.sets === undefined) continue;
@@ -66,7 +73,10 @@ function readVariables(env: Environment): Record<string, Record<string, unknown>
 
 function read({ reading }: Variable, text: string): unknown {
   if (reading === 'list') {
-    const items = text.split(',').map((item) => item.trim()).filter((item) => item !== '');
+    const items = text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
     return items.length === 1 && items[0] === 'none' ? [] : items;
   }
   if (reading === 'number') return /^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text;
@@ -83,7 +93,8 @@ function productionFaults(env: Environment): string[] {
   const faults: string[] = [];
   const secret = env['TRUNKLINE_JWT_SECRET']?.trim() ?? '';
   if (secret === '') faults.push('TRUNKLINE_JWT_SECRET: is required in production.');
-  if (secret === DEVELOPMENT_SECRET) faults.push('TRUNKLINE_JWT_SECRET: is the sample secret; make your own.');
+  if (secret === DEVELOPMENT_SECRET)
+    faults.push('TRUNKLINE_JWT_SECRET: is the sample secret; make your own.');
   if ((env['TRUNKLINE_ALLOWED_ORIGINS']?.trim() ?? '') === '') {
     faults.push('TRUNKLINE_ALLOWED_ORIGINS: is required in production; name the origins of your pages.');
   }

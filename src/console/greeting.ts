@@ -9,7 +9,12 @@ export interface GreetingParts {
 export function greeting({ port, production, tls }: GreetingParts): string {
   const [http, ws] = tls ? ['https', 'wss'] : ['http', 'ws'];
   const base = `${http}://localhost:${port}`;
-  const lines = [`Trunkline is up.`, `  page       ${base}/`, `  websocket  ${ws}://localhost:${port}/ws`, `  api docs   ${base}/docs`];
+  const lines = [
+    `Trunkline is up.`,
+    `  page       ${base}/`,
+    `  websocket  ${ws}://localhost:${port}/ws`,
+    `  api docs   ${base}/docs`,
+  ];
   if (!production) {
     lines.push(
       '',

@@ -22,7 +22,7 @@ export function servePages(app: NestExpressApplication, folder: string): boolean
   app.useStaticAssets(folder, {
     index: 'index.html',
     redirect: false,
-    setHeaders(response, file) {
+    setHeaders(response: Response, file: string) {
       const hashed = file.includes('assets');
       response.setHeader('Cache-Control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
     },

@@ -109,7 +109,9 @@ export class Backlog {
   }
 
   private fits(frame: Frame, outside: number): boolean {
-    return this.messages < this.bounds.messages && this.bytes + outside + frame.bytes.length <= this.bounds.bytes;
+    return (
+      this.messages < this.bounds.messages && this.bytes + outside + frame.bytes.length <= this.bounds.bytes
+    );
   }
 
   private lane(channel: string): Lane {
@@ -141,7 +143,8 @@ export class Backlog {
     else lane.last.laneNext = entry;
     lane.last = entry;
     lane.gapAtEnd = undefined;
-    if (frame.droppable?.overflow === 'conflate') (lane.newest ??= new Map()).set(keyOf(frame.droppable), entry);
+    if (frame.droppable?.overflow === 'conflate')
+      (lane.newest ??= new Map()).set(keyOf(frame.droppable), entry);
   }
 
   private dropSameKey(lane: Lane, info: DroppableFrame): void {
@@ -185,7 +188,15 @@ function keyOf(info: DroppableFrame): string {
 
 function gapOf(info: DroppableFrame): GapPush {
   const reason = info.overflow === 'disconnect' ? 'overflow' : OVERFLOW_GAP[info.overflow];
-  return { type: 'gap', channel: info.channel, epoch: info.epoch, from: info.offset, to: info.offset, count: 1, reason };
+  return {
+    type: 'gap',
+    channel: info.channel,
+    epoch: info.epoch,
+    from: info.offset,
+    to: info.offset,
+    count: 1,
+    reason,
+  };
 }
 
 function mergeGaps(earlier: GapPush | undefined, later: GapPush): GapPush;

@@ -1,7 +1,7 @@
 // What each command of a client does. One table; the session gives order and answers, this gives results.
 
 import { CLOSE } from '../protocol/codes.js';
-import type { Command, CommandResult, PublishCommand } from '../protocol/frames.js';
+import type { Command, PublishCommand } from '../protocol/frames.js';
 import { TrunklineError } from './errors.js';
 import type { Hub } from './hub.js';
 import type { Identity } from './identity.js';
@@ -9,7 +9,7 @@ import type { Authenticator, CoreLogger } from './ports/application.js';
 import type { Clock } from './ports/time.js';
 import type { Publisher } from './publisher.js';
 import type { Reader } from './reader.js';
-import type { Session } from './session.js';
+import type { Commands, Outcome, Session } from './session.js';
 import type { Subscriber } from './subscriber.js';
 
 export interface CommandContext {
@@ -24,13 +24,7 @@ export interface CommandContext {
   readonly maxSessionsPerUser: number;
 }
 
-export interface Outcome {
-  readonly result: CommandResult;
-  /** Runs right after the reply was handed to the outbox. */
-  readonly after?: () => void;
-}
-
-export class CommandRunner {
+export class CommandRunner implements Commands {
   constructor(private readonly context: CommandContext) {}
 
   async run(session: Session, command: Command): Promise<Outcome> {
@@ -60,9 +54,9 @@ export class CommandRunner {
     }
   }
 
-  /** The cause of an `internal` error belongs in the log, never in the reply. */
   report(session: Session, error: TrunklineError): void {
-    const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);
+    const cause =
+      error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);
     this.context.logger.error('A command failed.', { session: session.id, cause });
   }
 
@@ -83,12 +77,17 @@ export class CommandRunner {
 
   private async authenticate(session: Session, token: string): Promise<Outcome> {
     const identity = await this.verify(session, token);
-    if (identity.user === undefined) throw new TrunklineError('forbidden', 'Only users authenticate by frame.');
+    if (identity.user === undefined)
+      throw new TrunklineError('forbidden', 'Only users authenticate by frame.');
     if (session.user !== undefined && session.user !== identity.user) {
       throw new TrunklineError('forbidden', 'A session cannot change its user.');
     }
     const { hub, maxSessionsPerUser } = this.context;
-    if (session.user === undefined && maxSessionsPerUser > 0 && hub.countOfUser(identity.user) >= maxSessionsPerUser) {
+    if (
+      session.user === undefined &&
+      maxSessionsPerUser > 0 &&
+      hub.countOfUser(identity.user) >= maxSessionsPerUser
+    ) {
       session.close(CLOSE.tooMany);
       throw new TrunklineError('limit_exceeded', 'This user has too many sessions.');
     }
@@ -101,7 +100,8 @@ export class CommandRunner {
     try {
       return await this.context.authenticator.authenticate(token);
     } catch (error) {
-      const refused = error instanceof TrunklineError && (error.code === 'unauthenticated' || error.code === 'expired');
+      const refused =
+        error instanceof TrunklineError && (error.code === 'unauthenticated' || error.code === 'expired');
       if (refused && session.user === undefined) session.close(CLOSE.invalidToken);
       throw error;
     }

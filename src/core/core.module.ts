@@ -10,9 +10,16 @@ import {
 } from '@nestjs/common';
 import { Core } from './core.js';
 import type { CoreOptions } from './core.options.js';
-import type { Authenticator, ChannelRouter, CoreLogger, RateGate, SessionHooks } from './ports/application.js';
+import type {
+  Authenticator,
+  ChannelRouter,
+  CoreLogger,
+  RateGate,
+  SessionHooks,
+} from './ports/application.js';
 import type { Backplane } from './ports/backplane.js';
 import { SYSTEM_CLOCK, SystemRandom, type Clock, type Random } from './ports/time.js';
+import { Operations } from './operations.js';
 import { RealtimeService } from './realtime.service.js';
 import {
   AUTHENTICATOR,
@@ -58,7 +65,16 @@ export class CoreModule {
         { provide: RANDOM, useClass: SystemRandom },
         {
           provide: Core,
-          inject: [BACKPLANE, CHANNEL_ROUTER, AUTHENTICATOR, SESSION_HOOKS, RATE_GATES, CORE_LOGGER, CLOCK, RANDOM],
+          inject: [
+            BACKPLANE,
+            CHANNEL_ROUTER,
+            AUTHENTICATOR,
+            SESSION_HOOKS,
+            RATE_GATES,
+            CORE_LOGGER,
+            CLOCK,
+            RANDOM,
+          ],
           useFactory: (
             ...[backplane, router, authenticator, hooks, newGate, logger, clock, random]: [
               Backplane,
@@ -77,13 +93,16 @@ export class CoreModule {
           inject: [Core, BACKPLANE],
           useFactory: (core: Core, backplane: Backplane) => new RealtimeService(core, backplane),
         },
+        { provide: Operations, inject: [Core], useFactory: (core: Core) => new Operations(core) },
         { provide: CoreLife, inject: [Core], useFactory: (core: Core) => new CoreLife(core) },
       ],
-      exports: [Core, RealtimeService, CORE_OPTIONS, CLOCK, RANDOM, ...imports.map(moduleOf)],
+      exports: [Core, RealtimeService, Operations, CORE_OPTIONS, CLOCK, RANDOM, ...imports.map(moduleOf)],
     };
   }
 }
 
-function moduleOf(entry: CoreModuleSettings['imports'][number]): NonNullable<DynamicModule['exports']>[number] {
+function moduleOf(
+  entry: CoreModuleSettings['imports'][number],
+): NonNullable<DynamicModule['exports']>[number] {
   return entry as NonNullable<DynamicModule['exports']>[number];
 }

@@ -9,7 +9,13 @@ import { Deadlines } from './deadlines.js';
 import { toTrunklineError } from './errors.js';
 import { Hub } from './hub.js';
 import type { Identity } from './identity.js';
-import type { Authenticator, ChannelRouter, CoreLogger, RateGate, SessionHooks } from './ports/application.js';
+import type {
+  Authenticator,
+  ChannelRouter,
+  CoreLogger,
+  RateGate,
+  SessionHooks,
+} from './ports/application.js';
 import type { Backplane, ControlMessage } from './ports/backplane.js';
 import type { Link, WireFormat } from './ports/link.js';
 import type { Clock, Random } from './ports/time.js';
@@ -34,7 +40,11 @@ export interface CoreDependencies {
 
 /** 16 bytes: a session id is a secret of its owner, so it must not be guessed. */
 const SESSION_ID_BYTES = 16;
-const KNOWN_CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map((row) => row.code), 1005, 1006]);
+const KNOWN_CODES: ReadonlySet<number> = new Set([
+  ...Object.values(CLOSE).map((row) => row.code),
+  1005,
+  1006,
+]);
 
 export class Core {
   readonly stats = new CoreStats();
@@ -43,13 +53,16 @@ export class Core {
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
   readonly reader: Reader;
+  /** True from the first drain on: transports take nobody new. */
+  draining = false;
   private readonly deadlines: Deadlines<Session>;
   private readonly sessionContext: SessionContext;
 
   constructor(private readonly parts: CoreDependencies) {
     const { backplane, router, clock, logger, options, authenticator } = parts;
     const { stats } = this;
-    const { positionCheckMs, feedLingerMs, maxChannelsPerSession, resumeMessages, maxSessionsPerUser } = options;
+    const { positionCheckMs, feedLingerMs, maxChannelsPerSession, resumeMessages, maxSessionsPerUser } =
+      options;
     this.hub = new Hub({ backplane, stats, logger, clock, positionCheckMs, feedLingerMs });
     this.hub.onControlMessage = (message) => this.obey(message);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
@@ -69,10 +82,23 @@ export class Core {
       resumeBytes: bytes,
     });
     const { subscriber } = this;
-    const commands = new CommandRunner({ authenticator, subscriber, publisher, reader, hub, clock, logger, maxSessionsPerUser });
+    const commands = new CommandRunner({
+      authenticator,
+      subscriber,
+      publisher,
+      reader,
+      hub,
+      clock,
+      logger,
+      maxSessionsPerUser,
+    });
     this.deadlines = new Deadlines(clock, (session) => this.onDue(session));
     this.sessionContext = {
-      outbox: { flusher: new Flusher(clock.soon), bounds: { bytes, messages: options.outboxMessages || Infinity }, stats },
+      outbox: {
+        flusher: new Flusher((run) => clock.soon(run)),
+        bounds: { bytes, messages: options.outboxMessages || Infinity },
+        stats,
+      },
       clock,
       commands,
       onEnd: (session, code, told) => this.onEnd(session, code, told),
@@ -82,6 +108,32 @@ export class Core {
 
   start(): Promise<void> {
     return this.parts.backplane.start(this.hub);
+  }
+
+  /**
+   * Takes nobody new, tells every session its own moment within `windowMs` to move, and closes it with 1001 then.
+   * Resolves when all are gone. Moments are spread evenly with jitter, so that other instances see a stream and no storm.
+   */
+  async drain(windowMs: number): Promise<void> {
+    this.draining = true;
+    const sessions = [...this.hub.all()];
+    const slotMs = windowMs / Math.max(1, sessions.length);
+    await Promise.all(
+      sessions.map((session, place) =>
+        this.moveAway(session, Math.round((place + this.parts.random.fraction()) * slotMs)),
+      ),
+    );
+    for (const session of [...this.hub.all()]) session.close(CLOSE.goingAway);
+  }
+
+  private moveAway(session: Session, afterMs: number): Promise<void> {
+    session.push({ type: 'reconnect', afterMs, reason: 'drain' });
+    return new Promise((resolve) => {
+      this.parts.clock.after(afterMs, () => {
+        session.close(CLOSE.goingAway);
+        resolve();
+      });
+    });
   }
 
   /** Closes every session with 1001, tells the waiting leaves, leaves the backplane. */
@@ -98,13 +150,26 @@ export class Core {
   }
 
   /** A client came in by some transport. Sends `welcome`, then joins it to what its token or the application says. */
-  openSession(start: { readonly identity: Identity; readonly format: WireFormat; readonly link: Link }): Session {
+  openSession(start: {
+    readonly identity: Identity;
+    readonly format: WireFormat;
+    readonly link: Link;
+  }): Session {
     const { random, newGate, options } = this.parts;
-    const session = new Session({ ...start, id: random.id(SESSION_ID_BYTES), gate: newGate() }, this.sessionContext);
+    const session = new Session(
+      { ...start, id: random.id(SESSION_ID_BYTES), gate: newGate() },
+      this.sessionContext,
+    );
     this.hub.add(session);
     this.schedule(session);
     const { id, user } = session;
-    session.push({ type: 'welcome', session: id, user, heartbeatMs: options.heartbeatMs, version: PROTOCOL_VERSION });
+    session.push({
+      type: 'welcome',
+      session: id,
+      user,
+      heartbeatMs: options.heartbeatMs,
+      version: PROTOCOL_VERSION,
+    });
     void this.greet(session);
     return session;
   }
@@ -118,7 +183,11 @@ export class Core {
       session.push({ type: 'subscribed', result });
       activate();
     } catch (error) {
-      this.parts.logger.warn('The server could not join a session.', { session: session.id, channel, error: String(error) });
+      this.parts.logger.warn('The server could not join a session.', {
+        session: session.id,
+        channel,
+        error: String(error),
+      });
     }
   }
 
@@ -136,7 +205,10 @@ export class Core {
       for (const channel of channels) await this.joinByServer(session, channel);
     } catch (thrown) {
       const error = toTrunklineError(thrown);
-      this.parts.logger.warn('A connect hook refused or failed.', { session: session.id, error: String(thrown) });
+      this.parts.logger.warn('A connect hook refused or failed.', {
+        session: session.id,
+        error: String(thrown),
+      });
       if (error.code === 'internal') session.close(CLOSE.internal);
       else session.close({ code: CLOSE.revoked.code, reason: error.message.slice(0, 100) });
     }
@@ -145,7 +217,8 @@ export class Core {
   private onEnd(session: Session, code: number, told: boolean): void {
     this.deadlines.clear(session);
     this.stats.close(code, told || KNOWN_CODES.has(code));
-    for (const subscription of [...session.subscriptions.values()]) this.subscriber.release(session, subscription);
+    for (const subscription of [...session.subscriptions.values()])
+      this.subscriber.release(session, subscription);
     this.hub.remove(session);
   }
 

@@ -107,7 +107,8 @@ export class Feed {
       return;
     }
     if (epoch === this.position.epoch && offset === this.position.offset + 1) this.advance(epoch, delivery);
-    else if (epoch === this.position.epoch && offset <= this.position.offset) this.context.stats.busDuplicates++;
+    else if (epoch === this.position.epoch && offset <= this.position.offset)
+      this.context.stats.busDuplicates++;
     else this.repair();
   }
 
@@ -133,7 +134,12 @@ export class Feed {
   observe(top: Position, known: Position): void {
     if (!this.opened || this.repairing !== undefined) return;
     const same = top.epoch === this.position.epoch;
-    if (same && top.offset === this.position.offset && (top.id === this.position.id || this.position.id === '')) return;
+    if (
+      same &&
+      top.offset === this.position.offset &&
+      (top.id === this.position.id || this.position.id === '')
+    )
+      return;
     if (!same || top.offset < known.offset || (top.offset === known.offset && top.id !== known.id)) {
       if (known.epoch !== this.position.epoch || known.offset !== this.position.offset) return;
       this.restart(top, same ? 'id_mismatch' : 'epoch_changed');
@@ -228,7 +234,10 @@ export class Feed {
         // What was held is in the log. The next publication, position check or reconnect reads it; nothing later is delivered before.
         this.held = [];
         this.idle = true;
-        this.context.logger.warn('A channel could not be repaired from its log.', { channel: this.channel, error: String(error) });
+        this.context.logger.warn('A channel could not be repaired from its log.', {
+          channel: this.channel,
+          error: String(error),
+        });
       })
       .finally(() => {
         this.repairing = undefined;
@@ -240,7 +249,11 @@ export class Feed {
   private async fill(): Promise<void> {
     for (;;) {
       const asked = this.position;
-      const slice = await this.context.backplane.read(this.channel, { after: asked.offset, limit: REPAIR_STEP, reverse: false });
+      const slice = await this.context.backplane.read(this.channel, {
+        after: asked.offset,
+        limit: REPAIR_STEP,
+        reverse: false,
+      });
       if (!this.opened) return;
       const { top, publications, idAtAfter } = slice;
       if (top.epoch !== asked.epoch) return this.restart(top, 'epoch_changed');
@@ -259,7 +272,10 @@ export class Feed {
 
   /** The log jumped: tell everyone what they cannot have, and go on from `top`. */
   private restart(top: Position, reason: GapReason): void {
-    const from = reason === 'expired' ? this.position.offset + 1 : Math.min(reason === 'epoch_changed' ? 1 : this.position.offset, top.offset);
+    const from =
+      reason === 'expired'
+        ? this.position.offset + 1
+        : Math.min(reason === 'epoch_changed' ? 1 : this.position.offset, top.offset);
     this.position = top;
     this.generation++;
     for (const subscription of this.waiting) subscription.forget();
@@ -278,7 +294,15 @@ export class Feed {
 
   private tellGap({ from, to, reason }: { from: number; to: number; reason: GapReason }): void {
     const { epoch } = this.position;
-    const push: GapPush = { type: 'gap', channel: this.channel, epoch, from, to, count: to - from + 1, reason };
+    const push: GapPush = {
+      type: 'gap',
+      channel: this.channel,
+      epoch,
+      from,
+      to,
+      count: to - from + 1,
+      reason,
+    };
     const frames = new Map<WireFormat, Frame>();
     for (const [format, group] of this.live) {
       this.context.stats.discontinuities += group.length;
@@ -295,7 +319,12 @@ export class Feed {
 const RESOLVED = Promise.resolve();
 
 /** Each wire format in use is asked once. */
-function frameOf(format: WireFormat, push: Push, made: Map<WireFormat, Frame>, droppable?: DroppableFrame): Frame {
+function frameOf(
+  format: WireFormat,
+  push: Push,
+  made: Map<WireFormat, Frame>,
+  droppable?: DroppableFrame,
+): Frame {
   let frame = made.get(format);
   if (frame === undefined) made.set(format, (frame = { bytes: format.push(push), droppable }));
   return frame;

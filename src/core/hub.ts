@@ -154,7 +154,10 @@ export class Hub implements BackplaneListener {
     if (feed.size > 0 || slot.leaving !== undefined) return;
     slot.leaving = this.leaveBus(feed)
       .catch((error: unknown) => {
-        this.context.logger.warn('A channel could not be left on the backplane.', { channel: feed.channel, error: String(error) });
+        this.context.logger.warn('A channel could not be left on the backplane.', {
+          channel: feed.channel,
+          error: String(error),
+        });
       })
       .then(() => {
         slot.leaving = undefined;

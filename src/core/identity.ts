@@ -38,7 +38,9 @@ export function grant(pattern: string, allows: readonly Capability[]): Capabilit
 }
 
 export function hasCapability(identity: Identity, capability: Capability, channel: string): boolean {
-  return identity.grants.some((entry) => entry.allows.has(capability) && entry.pattern.match(channel) !== undefined);
+  return identity.grants.some(
+    (entry) => entry.allows.has(capability) && entry.pattern.match(channel) !== undefined,
+  );
 }
 
 export function publisherInfo(identity: Identity): PublisherInfo | undefined {

@@ -5,11 +5,22 @@ import { TrunklineError } from './errors.js';
 import { hasCapability, type Capability, type Identity } from './identity.js';
 
 export type Access = 'anyone' | 'authenticated' | 'capability' | 'backend' | 'nobody';
-export const ACCESS_LEVELS: readonly Access[] = ['anyone', 'authenticated', 'capability', 'backend', 'nobody'];
+export const ACCESS_LEVELS: readonly Access[] = [
+  'anyone',
+  'authenticated',
+  'capability',
+  'backend',
+  'nobody',
+];
 
 /** What happens to a session's outbox when it is over its bound. */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
-export const OVERFLOW_POLICIES: readonly Overflow[] = ['disconnect', 'drop-oldest', 'drop-newest', 'conflate'];
+export const OVERFLOW_POLICIES: readonly Overflow[] = [
+  'disconnect',
+  'drop-oldest',
+  'drop-newest',
+  'conflate',
+];
 
 export interface HistoryPolicy {
   /** Publications kept, exactly. */

@@ -82,7 +82,10 @@ export class Presence {
     try {
       await this.context.backplane.exit(channel, entry);
     } catch (error) {
-      this.context.logger.warn('A leave could not be stored; it is tried again.', { channel, error: String(error) });
+      this.context.logger.warn('A leave could not be stored; it is tried again.', {
+        channel,
+        error: String(error),
+      });
       if (!this.leaving.has(keyOf(channel, entry))) this.exit(channel, entry);
     }
   }

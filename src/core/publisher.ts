@@ -71,7 +71,9 @@ export class Publisher {
 
 function checkNames({ channel, event, key, idempotencyKey }: PublishRequest): void {
   const fault = (path: string): TrunklineError =>
-    new TrunklineError('invalid_data', `"${path}" is not a valid name.`, { details: [{ path, message: 'is not a valid name' }] });
+    new TrunklineError('invalid_data', `"${path}" is not a valid name.`, {
+      details: [{ path, message: 'is not a valid name' }],
+    });
   if (!isChannelName(channel)) throw fault('channel');
   if (!isEventName(event)) throw fault('event');
   if (key !== undefined && !isKey(key)) throw fault('key');

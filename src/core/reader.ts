@@ -23,12 +23,22 @@ export class Reader {
   ) {}
 
   /** Oldest first after `since`, or newest first before it when `reverse`. */
-  async history(identity: Identity, { channel, since, limit, reverse }: HistoryRequest): Promise<HistoryResult> {
+  async history(
+    identity: Identity,
+    { channel, since, limit, reverse }: HistoryRequest,
+  ): Promise<HistoryResult> {
     const { policy } = this.admit(identity, 'history', channel);
     if (policy.history === undefined) return { channel, epoch: NO_EPOCH, offset: 0, id: '', messages: [] };
-    const { top, publications } = await this.backplane.read(channel, { after: since?.offset ?? 0, limit, reverse });
+    const { top, publications } = await this.backplane.read(channel, {
+      after: since?.offset ?? 0,
+      limit,
+      reverse,
+    });
     if (since !== undefined && since.epoch !== top.epoch) {
-      throw new TrunklineError('expired', 'The position is of an earlier life of this channel. Read without it.');
+      throw new TrunklineError(
+        'expired',
+        'The position is of an earlier life of this channel. Read without it.',
+      );
     }
     return { channel, ...top, messages: publications };
   }

@@ -42,7 +42,9 @@ export interface StatsView {
   readonly discontinuities: number;
 }
 
-export type Settled = { readonly ok: true; readonly result: PublishResult } | { readonly ok: false; readonly error: TrunklineError };
+export type Settled =
+  | { readonly ok: true; readonly result: PublishResult }
+  | { readonly ok: false; readonly error: TrunklineError };
 
 export class RealtimeService {
   constructor(
@@ -51,7 +53,12 @@ export class RealtimeService {
   ) {}
 
   /** Publishes any JSON value. Rejects with TrunklineError. */
-  async publish(channel: string, event: string, data: unknown, options: PublishOptions = {}): Promise<PublishResult> {
+  async publish(
+    channel: string,
+    event: string,
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<PublishResult> {
     const text = JSON.stringify(data) as string | undefined;
     if (text === undefined) throw new TrunklineError('invalid_data', 'The payload is not a JSON value.');
     return this.publishRaw({
@@ -97,11 +104,19 @@ export class RealtimeService {
 
   /** Joins every session of a user, on all instances, to a channel; each is told by `subscribed`. */
   subscribe(user: string, channel: string): Promise<void> {
-    return this.backplane.control({ type: 'subscribe', user: checkUser(user), channel: checkChannel(channel) });
+    return this.backplane.control({
+      type: 'subscribe',
+      user: checkUser(user),
+      channel: checkChannel(channel),
+    });
   }
 
   unsubscribe(user: string, channel: string): Promise<void> {
-    return this.backplane.control({ type: 'unsubscribe', user: checkUser(user), channel: checkChannel(channel) });
+    return this.backplane.control({
+      type: 'unsubscribe',
+      user: checkUser(user),
+      channel: checkChannel(channel),
+    });
   }
 
   /** Closes every session of a user, on all instances. */
@@ -130,7 +145,16 @@ export class RealtimeService {
     const { hub, stats } = this.core;
     const { published, delivered, replayed, dropped, discontinuities } = stats;
     const { sessionCount: sessions, userCount: users } = hub;
-    return { sessions, users, channels: hub.channels().length, published, delivered, replayed, dropped, discontinuities };
+    return {
+      sessions,
+      users,
+      channels: hub.channels().length,
+      published,
+      delivered,
+      replayed,
+      dropped,
+      discontinuities,
+    };
   }
 }
 

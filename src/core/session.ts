@@ -1,10 +1,17 @@
 // One connected client, whatever its transport: identity, subscriptions, inbox in order, outbox. Knows no wire and no Nest.
 
 import { CLOSE, type CloseRow } from '../protocol/codes.js';
-import type { Decoded, ErrorBody, FrameId, GapPush, Push } from '../protocol/frames.js';
+import type {
+  Command,
+  CommandResult,
+  Decoded,
+  ErrorBody,
+  FrameId,
+  GapPush,
+  Push,
+} from '../protocol/frames.js';
 import type { Frame } from './batch.js';
-import type { CommandRunner } from './commands.js';
-import { toTrunklineError } from './errors.js';
+import { toTrunklineError, type TrunklineError } from './errors.js';
 import type { Identity } from './identity.js';
 import { Outbox, type OutboxContext, type OutboxOwner } from './outbox.js';
 import type { RateGate } from './ports/application.js';
@@ -12,10 +19,23 @@ import type { Link, WireFormat } from './ports/link.js';
 import type { Clock } from './ports/time.js';
 import type { Listener, Subscription } from './subscription.js';
 
+export interface Outcome {
+  readonly result: CommandResult;
+  /** Runs right after the reply was handed to the outbox. */
+  readonly after?: () => void;
+}
+
+/** What carries out the commands of sessions; the session gives order and answers. */
+export interface Commands {
+  run(session: Session, command: Command): Promise<Outcome>;
+  /** The cause of an `internal` error belongs in the log, never in the reply. */
+  report(session: Session, error: TrunklineError): void;
+}
+
 export interface SessionContext {
   readonly outbox: OutboxContext;
   readonly clock: Clock;
-  readonly commands: CommandRunner;
+  readonly commands: Commands;
   /** Called once, when the session has ended and must be freed. `told`: the code was ours. */
   readonly onEnd: (session: Session, code: number, told: boolean) => void;
   readonly onIdentity: (session: Session, before: Identity) => void;
@@ -146,9 +166,14 @@ export class Session implements Listener, OutboxOwner {
 
   private overRate(input: string, waitMs: number): Decoded {
     const decoded = this.format.decode(input);
-    if (decoded.ok ? decoded.command.type === 'unsubscribe' : decoded.error.code === 'invalid_frame') return decoded;
+    if (decoded.ok ? decoded.command.type === 'unsubscribe' : decoded.error.code === 'invalid_frame')
+      return decoded;
     const message = `Too many messages; wait ${waitMs} ms.`;
-    return { ok: false, id: decoded.id, error: { code: 'rate_limited', message, retry: true, retryAfterMs: waitMs } };
+    return {
+      ok: false,
+      id: decoded.id,
+      error: { code: 'rate_limited', message, retry: true, retryAfterMs: waitMs },
+    };
   }
 
   private enqueue(decoded: Decoded): void {

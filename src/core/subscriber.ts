@@ -62,14 +62,20 @@ export class Subscriber {
 
   async subscribe(session: Session, request: SubscribeRequest): Promise<Subscribed> {
     const resolved = await this.admit(session, request);
-    const subscription = new Subscription(session, request.channel, request.presence && resolved.policy.presence);
+    const subscription = new Subscription(
+      session,
+      request.channel,
+      request.presence && resolved.policy.presence,
+    );
     session.subscriptions.set(request.channel, subscription);
     const { feed, ready } = this.context.hub.join(resolved.policy, subscription);
     let entered = false;
     try {
       await ready;
       entered = await this.enter(session, resolved);
-      const members = subscription.wantsPresence ? await this.context.presence.members(request.channel) : undefined;
+      const members = subscription.wantsPresence
+        ? await this.context.presence.members(request.channel)
+        : undefined;
       const place = await this.place(feed, subscription, { since: request.since, resolved });
       this.stillWanted(session, subscription);
       if (place.generation !== feed.generation) throw replacing();
@@ -83,7 +89,8 @@ export class Subscriber {
 
   async unsubscribe(session: Session, channel: string): Promise<void> {
     const subscription = session.subscriptions.get(channel);
-    if (subscription === undefined) throw new TrunklineError('not_subscribed', 'You are not subscribed to this channel.');
+    if (subscription === undefined)
+      throw new TrunklineError('not_subscribed', 'You are not subscribed to this channel.');
     this.release(session, subscription);
     const handlers = this.context.router.resolve(channel)?.handlers;
     if (handlers?.onUnsubscribe === undefined) return;
@@ -93,7 +100,8 @@ export class Subscriber {
   /** Frees a subscription, however it ends. Safe to call twice. */
   release(session: Session, subscription: Subscription): void {
     if (!this.drop(session, subscription)) return;
-    if (this.context.router.resolve(subscription.channel)?.policy.presence === true) this.exit(session, subscription.channel);
+    if (this.context.router.resolve(subscription.channel)?.policy.presence === true)
+      this.exit(session, subscription.channel);
   }
 
   private drop(session: Session, subscription: Subscription): boolean {
@@ -110,7 +118,12 @@ export class Subscriber {
     if (byServer !== true) authorize(session.identity, 'subscribe', channel, resolved.policy);
     this.checkRoom(session, channel, maxChannelsPerSession);
     if (byServer !== true && resolved.handlers?.onSubscribe !== undefined) {
-      await resolved.handlers.onSubscribe({ channel, params: resolved.params, identity: session.identity, session: session.id });
+      await resolved.handlers.onSubscribe({
+        channel,
+        params: resolved.params,
+        identity: session.identity,
+        session: session.id,
+      });
       this.checkRoom(session, channel, maxChannelsPerSession);
     }
     return resolved;
@@ -131,7 +144,9 @@ export class Subscriber {
       throw new TrunklineError('unavailable', 'The subscription ended before it was ready.');
     }
     if (subscription.overflowed) {
-      throw new TrunklineError('unavailable', 'The channel is too busy to join just now.', { retryAfterMs: 1000 });
+      throw new TrunklineError('unavailable', 'The channel is too busy to join just now.', {
+        retryAfterMs: 1000,
+      });
     }
   }
 
@@ -152,7 +167,15 @@ export class Subscriber {
       stats.discontinuities++;
     }
     const { position, messages, recovered, reason } = place;
-    const result = { ...position, channel: feed.channel, recoverable: feed.keepsLog, recovered, reason, messages, members };
+    const result = {
+      ...position,
+      channel: feed.channel,
+      recoverable: feed.keepsLog,
+      recovered,
+      reason,
+      messages,
+      members,
+    };
     return { result, activate: () => feed.activate(subscription) };
   }
 
@@ -165,14 +188,16 @@ export class Subscriber {
     if (since === undefined) return resolved.policy.replayLast ? this.lastValue(feed) : here(feed, undefined);
     for (let attempt = 0; attempt < PLACE_TRIES; attempt++) {
       const { generation, position: known } = feed;
-      if (isAt(since, known)) return { generation, position: known, messages: [], recovered: true, reason: undefined };
+      if (isAt(since, known))
+        return { generation, position: known, messages: [], recovered: true, reason: undefined };
       const slice = await this.context.backplane.read(feed.channel, {
         after: since.offset,
         limit: this.context.resumeMessages + 1,
         reverse: false,
       });
       feed.observe(slice.top, known);
-      if (feed.generation === generation && slice.top.epoch === feed.position.epoch) return { generation, ...this.verify(since, slice) };
+      if (feed.generation === generation && slice.top.epoch === feed.position.epoch)
+        return { generation, ...this.verify(since, slice) };
       subscription.forget();
     }
     throw replacing();
@@ -181,19 +206,35 @@ export class Subscriber {
   private async lastValue(feed: Feed): Promise<Place> {
     const { generation } = feed;
     const after = Math.max(0, feed.position.offset - 1);
-    const { top, publications } = await this.context.backplane.read(feed.channel, { after, limit: 1000, reverse: false });
+    const { top, publications } = await this.context.backplane.read(feed.channel, {
+      after,
+      limit: 1000,
+      reverse: false,
+    });
     const last = publications[publications.length - 1];
     if (feed.generation !== generation || top.epoch !== feed.position.epoch) return here(feed, undefined);
-    return { generation, position: top, messages: last === undefined ? [] : [last], recovered: false, reason: undefined };
+    return {
+      generation,
+      position: top,
+      messages: last === undefined ? [] : [last],
+      recovered: false,
+      reason: undefined,
+    };
   }
 
   private verify(since: Position, slice: LogSlice): Verdict {
     const { top, publications } = slice;
-    const refuse = (reason: ResumeRefusal): Verdict => ({ position: top, messages: [], recovered: false, reason });
+    const refuse = (reason: ResumeRefusal): Verdict => ({
+      position: top,
+      messages: [],
+      recovered: false,
+      reason,
+    });
     if (since.epoch !== top.epoch) return refuse('epoch_changed');
     if (since.offset > top.offset) return refuse('ahead');
     const seen = since.offset === top.offset ? top.id : slice.idAtAfter;
-    if (since.id !== '' && seen !== undefined && seen !== '' && seen !== since.id) return refuse('id_mismatch');
+    if (since.id !== '' && seen !== undefined && seen !== '' && seen !== since.id)
+      return refuse('id_mismatch');
     const missed = top.offset - since.offset;
     if (missed > 0 && publications[0]?.offset !== since.offset + 1) return refuse('expired');
     if (missed > this.context.resumeMessages || publications.length !== missed) return refuse('too_many');
@@ -229,12 +270,16 @@ function here(feed: Feed, reason: ResumeRefusal | undefined): Place {
 }
 
 function replacing(): TrunklineError {
-  return new TrunklineError('unavailable', 'The history of this channel is being replaced.', { retryAfterMs: 1000 });
+  return new TrunklineError('unavailable', 'The history of this channel is being replaced.', {
+    retryAfterMs: 1000,
+  });
 }
 
 /** Only a position with its id is proof; without one the log is asked. */
 function isAt(since: Position, known: Position): boolean {
-  return since.epoch === known.epoch && since.offset === known.offset && (since.id === known.id || since.id === '');
+  return (
+    since.epoch === known.epoch && since.offset === known.offset && (since.id === known.id || since.id === '')
+  );
 }
 
 function bytesOf(publications: readonly Publication[]): number {

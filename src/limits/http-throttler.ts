@@ -22,7 +22,9 @@ export class WindowThrottlerStorage implements ThrottlerStorage {
     private readonly most: number,
   ) {}
 
-  async increment(...[key, ttl, limit, blockDuration]: Parameters<ThrottlerStorage['increment']>): Promise<StorageRecord> {
+  async increment(
+    ...[key, ttl, limit, blockDuration]: Parameters<ThrottlerStorage['increment']>
+  ): Promise<StorageRecord> {
     const now = this.clock.now();
     const window = this.touch(key, now, ttl);
     if (window.blockedUntil <= now) {

@@ -33,7 +33,14 @@ export class LimitsModule {
         RateLimitInterceptor,
         HttpThrottlerGuard,
       ],
-      exports: [LIMITS_OPTIONS, LimitTables, RATE_GATES, RateLimitInterceptor, HttpThrottlerGuard, ThrottlerModule],
+      exports: [
+        LIMITS_OPTIONS,
+        LimitTables,
+        RATE_GATES,
+        RateLimitInterceptor,
+        HttpThrottlerGuard,
+        ThrottlerModule,
+      ],
     };
   }
 }

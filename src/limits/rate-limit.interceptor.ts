@@ -1,6 +1,12 @@
 // Bounds requests before pipes validate them: users by the message rate, API keys by theirs, strangers by address.
 
-import { Inject, Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
 import type { Request } from 'express';
 import type { Observable } from 'rxjs';
 import { TrunklineError } from '../core/errors.js';
@@ -21,7 +27,9 @@ export class RateLimitInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<Request>();
     const waitMs = this.take(request);
     if (waitMs > 0) {
-      throw new TrunklineError('rate_limited', `Too many requests; wait ${waitMs} ms.`, { retryAfterMs: waitMs });
+      throw new TrunklineError('rate_limited', `Too many requests; wait ${waitMs} ms.`, {
+        retryAfterMs: waitMs,
+      });
     }
     return next.handle();
   }

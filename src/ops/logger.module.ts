@@ -8,6 +8,10 @@ import type { StructuredLogger } from './logger.js';
 @Module({})
 export class LoggerModule {
   static forRoot(logger: StructuredLogger): DynamicModule {
-    return { module: LoggerModule, providers: [{ provide: CORE_LOGGER, useValue: logger }], exports: [CORE_LOGGER] };
+    return {
+      module: LoggerModule,
+      providers: [{ provide: CORE_LOGGER, useValue: logger }],
+      exports: [CORE_LOGGER],
+    };
   }
 }

@@ -46,13 +46,18 @@ export class StructuredLogger implements LoggerService, CoreLogger {
   }
 
   /** Nest passes the context as last text, and for errors the stack before it; core passes fields. */
-  private write(level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace', message: unknown, rest: unknown[]): void {
+  private write(
+    level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace',
+    message: unknown,
+    rest: unknown[],
+  ): void {
     if (!this.pino.isLevelEnabled(level)) return;
     const fields: Record<string, unknown> = {};
     const texts: string[] = [];
     for (const item of rest) {
       if (typeof item === 'string') texts.push(item);
-      else if (typeof item === 'object' && item !== null) for (const [key, value] of Object.entries(item)) fields[key] = clean(value);
+      else if (typeof item === 'object' && item !== null)
+        for (const [key, value] of Object.entries(item)) fields[key] = clean(value);
     }
     const context = texts.pop();
     if (context !== undefined) fields['context'] = clean(context);
@@ -60,7 +65,10 @@ export class StructuredLogger implements LoggerService, CoreLogger {
     if (message instanceof Error) {
       this.pino[level]({ ...fields, stack: clean(message.stack) }, redact(message.message));
     } else {
-      this.pino[level](fields, typeof message === 'string' ? redact(message) : redact(JSON.stringify(message) ?? ''));
+      this.pino[level](
+        fields,
+        typeof message === 'string' ? redact(message) : redact(JSON.stringify(message) ?? ''),
+      );
     }
   }
 }

@@ -1,19 +1,30 @@
 // Metrics in Prometheus text: reads the plain counters of the core at a scrape, so that the road of a message pays nothing.
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import type { Core } from '../core/core.js';
-import type { CoreStats } from '../core/stats.js';
+import type { CoreStats, Operations } from '../core/operations.js';
 
 const PREFIX = 'trunkline_';
 
 /** Name, help, and where the figure stands. */
 const COUNTERS: readonly [string, string, (stats: CoreStats) => number][] = [
   ['publications_total', 'Publications the log accepted from this instance.', (stats) => stats.published],
-  ['publications_duplicate_total', 'Publishes answered from an idempotency key.', (stats) => stats.duplicatesSuppressed],
+  [
+    'publications_duplicate_total',
+    'Publishes answered from an idempotency key.',
+    (stats) => stats.duplicatesSuppressed,
+  ],
   ['deliveries_total', 'Publications handed to transports live.', (stats) => stats.delivered],
   ['replays_total', 'Publications given in subscribe replies.', (stats) => stats.replayed],
-  ['outbox_dropped_total', 'Publications left out by an overflow policy, each told in a gap.', (stats) => stats.dropped],
-  ['discontinuities_total', 'Gaps told to sessions, refused resumes included.', (stats) => stats.discontinuities],
+  [
+    'outbox_dropped_total',
+    'Publications left out by an overflow policy, each told in a gap.',
+    (stats) => stats.dropped,
+  ],
+  [
+    'discontinuities_total',
+    'Gaps told to sessions, refused resumes included.',
+    (stats) => stats.discontinuities,
+  ],
   ['repairs_total', 'Publications missed on the bus and read from the log.', (stats) => stats.repaired],
   ['bus_duplicates_total', 'Publications that came twice on the bus.', (stats) => stats.busDuplicates],
   ['frames_total', 'Commands of clients that were carried out.', (stats) => stats.frames],
@@ -22,13 +33,15 @@ const COUNTERS: readonly [string, string, (stats: CoreStats) => number][] = [
 export class Metrics {
   private readonly registry = new Registry();
 
-  constructor(private readonly core: Core) {
+  constructor(private readonly operations: Operations) {
     collectDefaultMetrics({ register: this.registry });
     for (const [name, help, read] of COUNTERS) this.counter(name, help, read);
-    this.gauge('channels', 'Channels with listeners on this instance.', () => core.hub.channels().length);
-    this.gauge('users', 'Users with sessions on this instance.', () => core.hub.userCount);
-    this.gauge('draining', '1 while this instance drains.', () => (core.draining ? 1 : 0));
-    this.gauge('backplane_up', '1 while the backplane takes publications.', () => (core.healthy() ? 1 : 0));
+    this.gauge('channels', 'Channels with listeners on this instance.', () => operations.counts().channels);
+    this.gauge('users', 'Users with sessions on this instance.', () => operations.counts().users);
+    this.gauge('draining', '1 while this instance drains.', () => (operations.draining ? 1 : 0));
+    this.gauge('backplane_up', '1 while the backplane takes publications.', () =>
+      operations.healthy() ? 1 : 0,
+    );
     this.labelled();
   }
 
@@ -41,7 +54,7 @@ export class Metrics {
   }
 
   private counter(name: string, help: string, read: (stats: CoreStats) => number): void {
-    const { stats } = this.core;
+    const { stats } = this.operations;
     const registers = [this.registry];
     new Counter({
       name: PREFIX + name,
@@ -66,7 +79,8 @@ export class Metrics {
   }
 
   private labelled(): void {
-    const { hub, stats } = this.core;
+    const { operations } = this;
+    const { stats } = operations;
     const registers = [this.registry];
     new Gauge({
       name: `${PREFIX}sessions`,
@@ -74,12 +88,17 @@ export class Metrics {
       labelNames: ['transport'],
       registers,
       collect() {
-        const counts = new Map<string, number>([['ws', 0]]);
-        for (const { link } of hub.all()) counts.set(link.transport, (counts.get(link.transport) ?? 0) + 1);
-        for (const [transport, count] of counts) this.set({ transport }, count);
+        this.reset();
+        this.set({ transport: 'ws' }, 0);
+        for (const [transport, count] of operations.sessionsByTransport()) this.set({ transport }, count);
       },
     });
-    const table = (name: string, label: string, help: string, read: () => Iterable<[string | number, number]>): void => {
+    const table = (
+      name: string,
+      label: string,
+      help: string,
+      read: () => Iterable<[string | number, number]>,
+    ): void => {
       new Counter({
         name: PREFIX + name,
         help,

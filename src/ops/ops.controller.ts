@@ -4,7 +4,7 @@ import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { SkipThrottle } from '@nestjs/throttler';
 import type { Response } from 'express';
-import { Core } from '../core/core.js';
+import { Operations } from '../core/operations.js';
 import { Metrics } from './metrics.js';
 
 @ApiExcludeController()
@@ -12,7 +12,7 @@ import { Metrics } from './metrics.js';
 @Controller()
 export class OpsController {
   constructor(
-    @Inject(Core) private readonly core: Core,
+    @Inject(Operations) private readonly operations: Operations,
     @Inject(Metrics) private readonly metrics: Metrics,
   ) {}
 
@@ -26,9 +26,13 @@ export class OpsController {
   /** 503 while draining or without a backplane: send nobody new here. */
   @Get('health/ready')
   @Header('Cache-Control', 'no-store')
-  ready(@Res({ passthrough: true }) response: Response): { status: string; draining: boolean; backplane: 'up' | 'down' } {
-    const backplane = this.core.healthy() ? 'up' : 'down';
-    const { draining } = this.core;
+  ready(@Res({ passthrough: true }) response: Response): {
+    status: string;
+    draining: boolean;
+    backplane: 'up' | 'down';
+  } {
+    const backplane = this.operations.healthy() ? 'up' : 'down';
+    const { draining } = this.operations;
     const ready = backplane === 'up' && !draining;
     response.status(ready ? 200 : 503);
     return { status: ready ? 'ready' : 'not ready', draining, backplane };

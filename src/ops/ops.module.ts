@@ -1,7 +1,7 @@
 // Operations as a Nest module: health, metrics, drain.
 
 import { Module, type DynamicModule } from '@nestjs/common';
-import { Core } from '../core/core.js';
+import { Operations } from '../core/operations.js';
 import { Metrics } from './metrics.js';
 import { OpsController } from './ops.controller.js';
 
@@ -11,8 +11,13 @@ export class OpsModule {
     return {
       module: OpsModule,
       controllers: [OpsController],
-      providers: [{ provide: Metrics, inject: [Core], useFactory: (core: Core) => new Metrics(core) }],
+      providers: [
+        {
+          provide: Metrics,
+          inject: [Operations],
+          useFactory: (operations: Operations) => new Metrics(operations),
+        },
+      ],
     };
   }
 }
-

@@ -1,11 +1,11 @@
 // From the signal to exit 0: drain, close, end. A second signal, or a stop that takes too long, ends the process at once.
 
-import type { Core } from '../core/core.js';
+import type { Operations } from '../core/operations.js';
 import type { CoreLogger } from '../core/ports/application.js';
 import type { OpsOptions } from './ops.options.js';
 
 export interface ShutdownParts {
-  readonly core: Core;
+  readonly operations: Operations;
   /** Closes the application: HTTP server, gateways, backplane. */
   readonly close: () => Promise<void>;
   readonly exit: (code: number) => void;
@@ -23,7 +23,7 @@ export class Shutdown {
 
   /** `SIGTERM` drains over the whole window, `SIGINT` over a second. */
   async onSignal(signal: 'SIGTERM' | 'SIGINT'): Promise<void> {
-    const { core, close, exit, logger, options } = this.parts;
+    const { operations, close, exit, logger, options } = this.parts;
     if (this.started) {
       logger.warn('Second signal: ending at once.', { signal });
       exit(1);
@@ -36,9 +36,9 @@ export class Shutdown {
       exit(1);
     }, windowMs + options.stopMs);
     limit.unref();
-    logger.warn('Draining.', { signal, sessions: core.hub.sessionCount, windowMs });
+    logger.warn('Draining.', { signal, sessions: operations.counts().sessions, windowMs });
     try {
-      await core.drain(windowMs);
+      await operations.drain(windowMs);
       await close();
       clearTimeout(limit);
       logger.warn('Stopped.');

@@ -21,7 +21,8 @@ export function parseChannelPattern(text: string): ChannelPattern {
   const parts = text.split(SEPARATOR);
   const segments = parts.map((part, index) => parseSegment(part, index === parts.length - 1, text));
   const params = segments.flatMap((segment) => (segment.kind === 'param' ? [segment.name] : []));
-  if (new Set(params).size !== params.length) throw new Error(`Channel pattern "${text}" names a parameter twice.`);
+  if (new Set(params).size !== params.length)
+    throw new Error(`Channel pattern "${text}" names a parameter twice.`);
   return { text, params, match: (channel) => matchSegments(segments, channel) };
 }
 
@@ -33,12 +34,17 @@ function parseSegment(part: string, last: boolean, whole: string): Segment {
   const param = PARAM.exec(part)?.[1];
   if (param !== undefined) return { kind: 'param', name: param };
   if (!isChannelName(part)) {
-    throw new Error(`Channel pattern "${whole}" has the segment "${part}", which is neither text, {name} nor "*".`);
+    throw new Error(
+      `Channel pattern "${whole}" has the segment "${part}", which is neither text, {name} nor "*".`,
+    );
   }
   return { kind: 'text', text: part };
 }
 
-function matchSegments(segments: readonly Segment[], channel: string): ReadonlyMap<string, string> | undefined {
+function matchSegments(
+  segments: readonly Segment[],
+  channel: string,
+): ReadonlyMap<string, string> | undefined {
   const parts = channel.split(SEPARATOR);
   const open = segments[segments.length - 1]?.kind === 'rest';
   if (open ? parts.length < segments.length : parts.length !== segments.length) return undefined;

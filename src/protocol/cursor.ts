@@ -39,7 +39,10 @@ export function decodeCursor(text: string): Cursor | undefined {
 }
 
 function escapeName(channel: string): string {
-  return encodeURIComponent(channel).replace(/[!'()*~]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(channel).replace(
+    /[!'()*~]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function unescapeName(text: string): string | undefined {

@@ -2,7 +2,14 @@
 
 import { ERRORS, type ErrorCode } from './codes.js';
 import { scanFrame, type FrameSpans } from './frame-scan.js';
-import { HISTORY_LIMIT, type Command, type Decoded, type ErrorBody, type ErrorDetail, type FrameId } from './frames.js';
+import {
+  HISTORY_LIMIT,
+  type Command,
+  type Decoded,
+  type ErrorBody,
+  type ErrorDetail,
+  type FrameId,
+} from './frames.js';
 import { isChannelName, isEventName, isKey } from './names.js';
 import { readPosition, type Position } from './position.js';
 
@@ -22,11 +29,14 @@ export function decodeFrame(text: string): Decoded {
   if (frame === undefined) return malformed(undefined, 'The frame is not one JSON object.');
   const { event, id, data } = frame as { event?: unknown; id?: unknown; data?: unknown };
   if (id !== undefined && !isFrameId(id)) {
-    return malformed(undefined, `"id" must be a safe integer or a string of 1 to ${MAX_FRAME_ID_LENGTH} characters.`);
+    return malformed(
+      undefined,
+      `"id" must be a safe integer or a string of 1 to ${MAX_FRAME_ID_LENGTH} characters.`,
+    );
   }
   if (!isEventName(event)) return malformed(id, '"event" must be a name of 1 to 64 characters.');
   if (data !== undefined && !isObject(data)) return malformed(id, '"data" must be an object.');
-  return readCommand(event, id, (data ?? {}) as Fields, spans);
+  return readCommand(event, id, data ?? {}, spans);
 }
 
 export function errorBody(code: ErrorCode, message: string, extra?: Partial<ErrorBody>): ErrorBody {
@@ -57,12 +67,17 @@ function isFrameId(id: unknown): id is FrameId {
 
 function readCommand(event: string, id: FrameId | undefined, data: Fields, spans: FrameSpans): Decoded {
   const reader = READERS.get(event);
-  if (reader === undefined) return { ok: true, id, command: { type: 'custom', event, data: spans.data ?? '{}' } };
+  if (reader === undefined)
+    return { ok: true, id, command: { type: 'custom', event, data: spans.data ?? '{}' } };
   const faults: ErrorDetail[] = [];
   const command = reader(data, spans, faults);
   if (faults.length === 0) return { ok: true, id, command };
   const [first] = faults as [ErrorDetail, ...ErrorDetail[]];
-  return { ok: false, id, error: errorBody('invalid_data', `"${first.path}" ${first.message}.`, { details: faults }) };
+  return {
+    ok: false,
+    id,
+    error: errorBody('invalid_data', `"${first.path}" ${first.message}.`, { details: faults }),
+  };
 }
 
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
@@ -76,7 +91,10 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
       presence: flag('presence', data['presence'], { or: false, faults }),
     }),
   ],
-  ['unsubscribe', (data, _spans, faults) => ({ type: 'unsubscribe', channel: channel(data['channel'], faults) })],
+  [
+    'unsubscribe',
+    (data, _spans, faults) => ({ type: 'unsubscribe', channel: channel(data['channel'], faults) }),
+  ],
   ['publish', readPublish],
   [
     'history',
@@ -111,7 +129,10 @@ function readPublish(data: Fields, spans: FrameSpans, faults: ErrorDetail[]): Co
 
 function channel(value: unknown, faults: ErrorDetail[]): string {
   if (isChannelName(value)) return value;
-  faults.push({ path: 'channel', message: 'must be a channel name of 1 to 200 characters without spaces, quotes, braces or "*"' });
+  faults.push({
+    path: 'channel',
+    message: 'must be a channel name of 1 to 200 characters without spaces, quotes, braces or "*"',
+  });
   return '';
 }
 
@@ -125,7 +146,10 @@ function since(value: unknown, faults: ErrorDetail[]): Position | undefined {
   if (value === undefined || value === null) return undefined;
   const position = readPosition(value);
   if (position === undefined) {
-    faults.push({ path: 'since', message: 'must be a position {epoch, offset, id?} with a whole offset of 0 or more' });
+    faults.push({
+      path: 'since',
+      message: 'must be a position {epoch, offset, id?} with a whole offset of 0 or more',
+    });
   }
   return position;
 }
@@ -133,7 +157,10 @@ function since(value: unknown, faults: ErrorDetail[]): Position | undefined {
 function key(path: string, value: unknown, faults: ErrorDetail[]): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (isKey(value)) return value;
-  faults.push({ path, message: 'must be a string of 1 to 128 characters without control characters or quotes' });
+  faults.push({
+    path,
+    message: 'must be a string of 1 to 128 characters without control characters or quotes',
+  });
   return undefined;
 }
 
@@ -146,7 +173,8 @@ function flag(path: string, value: unknown, { or, faults }: { or: boolean; fault
 
 function limit(value: unknown, faults: ErrorDetail[]): number {
   if (value === undefined || value === null) return HISTORY_LIMIT;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= HISTORY_LIMIT) return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= HISTORY_LIMIT)
+    return value;
   faults.push({ path: 'limit', message: `must be a whole number from 1 to ${HISTORY_LIMIT}` });
   return HISTORY_LIMIT;
 }

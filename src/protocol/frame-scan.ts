@@ -85,7 +85,7 @@ class FrameScan {
   }
 
   private key(start: number, end: number): void {
-    const isData = keyIsData(this.text, start, end);
+    const isData = keyIs(this.text, start, end, 'data');
     if (this.depth === 1) this.frameKeyIsData = isData;
     else this.dataKeyIsData = isData;
   }
@@ -111,7 +111,8 @@ class FrameScan {
   }
 }
 
-function stringEnd(text: string, open: number): number {
+/** Index of the quote that ends the string opened at `open`, or −1. */
+export function stringEnd(text: string, open: number): number {
   let end = text.indexOf('"', open + 1);
   while (end > 0 && text.charCodeAt(end - 1) === BACKSLASH) {
     let back = end - 1;
@@ -123,12 +124,12 @@ function stringEnd(text: string, open: number): number {
 }
 
 /** A key may be written with escapes (`d\u0061ta`), and JSON.parse will read it as `data`, so we must too. */
-function keyIsData(text: string, open: number, end: number): boolean {
+export function keyIs(text: string, open: number, end: number, name: string): boolean {
   const raw = text.slice(open + 1, end);
-  if (raw === 'data') return true;
+  if (raw === name) return true;
   if (!raw.includes('\\')) return false;
   try {
-    return JSON.parse(`"${raw}"`) === 'data';
+    return JSON.parse(`"${raw}"`) === name;
   } catch {
     return false;
   }

@@ -2,7 +2,14 @@
 
 import type { ErrorCode } from './codes.js';
 import type { Position } from './position.js';
-import type { GapReason, HistoryResult, Member, Publication, PublishResult, SubscribeResult } from './publication.js';
+import type {
+  GapReason,
+  HistoryResult,
+  Member,
+  Publication,
+  PublishResult,
+  SubscribeResult,
+} from './publication.js';
 
 export const SUBPROTOCOL = 'trunkline.v1';
 /** Prefix of the subprotocol entry that carries a token: `bearer.<jwt>`. Never echoed. */
@@ -14,7 +21,12 @@ export type FrameId = string | number;
 
 export type Command =
   | { readonly type: 'authenticate'; readonly token: string }
-  | { readonly type: 'subscribe'; readonly channel: string; readonly since: Position | undefined; readonly presence: boolean }
+  | {
+      readonly type: 'subscribe';
+      readonly channel: string;
+      readonly since: Position | undefined;
+      readonly presence: boolean;
+    }
   | { readonly type: 'unsubscribe'; readonly channel: string }
   | PublishCommand
   | HistoryCommand
@@ -102,7 +114,12 @@ export type Push =
   | { readonly type: 'join' | 'leave'; readonly channel: string; readonly member: Member }
   | GapPush
   | { readonly type: 'subscribed'; readonly result: SubscribeResult }
-  | { readonly type: 'unsubscribed'; readonly channel: string; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly type: 'unsubscribed';
+      readonly channel: string;
+      readonly code: ErrorCode;
+      readonly message: string;
+    }
   | { readonly type: 'expiring'; readonly expiresAt: number }
   | { readonly type: 'reconnect'; readonly afterMs: number; readonly reason: string }
   /** An event of the application to one session; `data` is raw JSON text. */

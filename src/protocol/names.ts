@@ -13,7 +13,9 @@ const LABEL = /^[^\p{C}"\\]+$/u;
 const EVENT = /^[^\p{C}\p{Z}"\\]+$/u;
 
 export function isChannelName(text: unknown): text is string {
-  return typeof text === 'string' && text.length > 0 && text.length <= MAX_CHANNEL_LENGTH && CHANNEL.test(text);
+  return (
+    typeof text === 'string' && text.length > 0 && text.length <= MAX_CHANNEL_LENGTH && CHANNEL.test(text)
+  );
 }
 
 export function isUserId(text: unknown): text is string {

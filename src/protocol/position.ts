@@ -30,7 +30,7 @@ export function readPosition(value: unknown): Position | undefined {
   const { epoch, offset, id = '' } = value as { epoch?: unknown; offset?: unknown; id?: unknown };
   if (!isEpoch(epoch) || !isOffset(offset)) return undefined;
   if (id !== '' && !isPublicationId(id)) return undefined;
-  return { epoch, offset, id: id as string };
+  return { epoch, offset, id };
 }
 
 /** Text form `epoch.offset.id`, as used in URLs. */

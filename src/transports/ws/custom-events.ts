@@ -16,11 +16,11 @@ const EXCEPTION_FRAME = '{"event":"exception"';
 
 /** Handlers of one connection. The session runs one frame at a time, so one captured exception belongs to one call. */
 export class CustomHandlers {
-  private readonly handlers = new Map<string, { handler: WsMessageHandler<string>; transform: Transform }>();
+  private readonly handlers = new Map<string, { handler: WsMessageHandler; transform: Transform }>();
   private running = false;
   private exception: string | undefined;
 
-  add(handlers: readonly WsMessageHandler<string>[], transform: Transform): void {
+  add(handlers: readonly WsMessageHandler[], transform: Transform): void {
     for (const handler of handlers) this.handlers.set(handler.message, { handler, transform });
   }
 
@@ -39,14 +39,16 @@ export class CustomHandlers {
   /** Values `{event, data}` are sent as frames of their own, as Nest users know it; any other value is the reply's data. */
   private async run(
     client: Client,
-    { handler, transform }: { handler: WsMessageHandler<string>; transform: Transform },
+    { handler, transform }: { handler: WsMessageHandler; transform: Transform },
     data: string,
   ): Promise<string> {
     this.running = true;
     this.exception = undefined;
     try {
       const called: unknown = await handler.callback(JSON.parse(data), handler.message);
-      const values = await lastValueFrom(transform(isObservable(called) ? called : from([called])).pipe(toArray()));
+      const values = await lastValueFrom(
+        transform(isObservable(called) ? called : from([called])).pipe(toArray()),
+      );
       if (this.exception !== undefined) throw refusal(this.exception);
       let reply: unknown = {};
       for (const value of values) {
@@ -69,7 +71,9 @@ function refusal(frame: string): TrunklineError {
   const { data } = JSON.parse(frame) as { data?: { code?: unknown; message?: unknown } };
   const message = typeof data?.message === 'string' ? data.message : 'The event was refused.';
   if (isErrorCode(data?.code)) return new TrunklineError(data.code, message);
-  if (message === 'Forbidden resource') return new TrunklineError('forbidden', 'You may not send this event.');
-  if (message === 'Internal server error') return new TrunklineError('internal', 'The server could not do this.');
+  if (message === 'Forbidden resource')
+    return new TrunklineError('forbidden', 'You may not send this event.');
+  if (message === 'Internal server error')
+    return new TrunklineError('internal', 'The server could not do this.');
   return new TrunklineError('invalid_data', message);
 }

@@ -25,8 +25,7 @@ export interface HandshakeContext {
 }
 
 export type Verdict =
-  | { readonly ok: true; readonly identity: Identity }
-  | { readonly ok: false; readonly refusal: Refusal };
+  { readonly ok: true; readonly identity: Identity } | { readonly ok: false; readonly refusal: Refusal };
 
 /** RFC 6455 §4.1: 16 random bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -59,17 +58,33 @@ export class Handshake {
       return { status: 503, code: 'unavailable', detail: 'This instance is draining.', retryAfterMs: 1000 };
     }
     if (maxSessions > 0 && hub.sessionCount >= maxSessions) {
-      return { status: 503, code: 'unavailable', detail: 'This instance is full.', retryAfterMs: RETRY_WHEN_FULL_MS };
+      return {
+        status: 503,
+        code: 'unavailable',
+        detail: 'This instance is full.',
+        retryAfterMs: RETRY_WHEN_FULL_MS,
+      };
     }
     const user = identity?.user;
-    if (user === undefined || maxSessionsPerUser === 0 || hub.countOfUser(user) < maxSessionsPerUser) return undefined;
-    return { status: 429, code: 'limit_exceeded', detail: 'This user has too many sessions.', retryAfterMs: RETRY_WHEN_FULL_MS };
+    if (user === undefined || maxSessionsPerUser === 0 || hub.countOfUser(user) < maxSessionsPerUser)
+      return undefined;
+    return {
+      status: 429,
+      code: 'limit_exceeded',
+      detail: 'This user has too many sessions.',
+      retryAfterMs: RETRY_WHEN_FULL_MS,
+    };
   }
 
   private checkRate(address: string): Refusal | undefined {
     const waitMs = this.context.tables.connects.take(address, this.context.clock.now());
     if (waitMs === 0) return undefined;
-    return { status: 429, code: 'rate_limited', detail: 'Too many connections from this address.', retryAfterMs: waitMs };
+    return {
+      status: 429,
+      code: 'rate_limited',
+      detail: 'Too many connections from this address.',
+      retryAfterMs: waitMs,
+    };
   }
 }
 
@@ -81,9 +96,15 @@ function no(status: number, code: string, detail: string, headers: Record<string
 function checkRequest(request: IncomingMessage): Refusal | undefined {
   const { headers, method, httpVersion } = request;
   if (method !== 'GET') {
-    return { status: 405, code: 'invalid_data', detail: 'A WebSocket opens with GET.', headers: { Allow: 'GET' } };
+    return {
+      status: 405,
+      code: 'invalid_data',
+      detail: 'A WebSocket opens with GET.',
+      headers: { Allow: 'GET' },
+    };
   }
-  if (httpVersion !== '1.1') return { status: 400, code: 'invalid_data', detail: 'A WebSocket needs HTTP/1.1.' };
+  if (httpVersion !== '1.1')
+    return { status: 400, code: 'invalid_data', detail: 'A WebSocket needs HTTP/1.1.' };
   if (headers.upgrade?.toLowerCase() !== 'websocket') {
     return { status: 400, code: 'invalid_data', detail: 'The Upgrade header must be "websocket".' };
   }
@@ -92,10 +113,19 @@ function checkRequest(request: IncomingMessage): Refusal | undefined {
   }
   if (headers['sec-websocket-version'] !== '13') {
     const versions = { 'Sec-WebSocket-Version': '13', Upgrade: 'websocket' };
-    return { status: 426, code: 'invalid_data', detail: 'This server speaks WebSocket version 13.', headers: versions };
+    return {
+      status: 426,
+      code: 'invalid_data',
+      detail: 'This server speaks WebSocket version 13.',
+      headers: versions,
+    };
   }
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
-    return { status: 400, code: 'invalid_data', detail: 'The Sec-WebSocket-Key header is not 16 bytes in base64.' };
+    return {
+      status: 400,
+      code: 'invalid_data',
+      detail: 'The Sec-WebSocket-Key header is not 16 bytes in base64.',
+    };
   }
   return undefined;
 }

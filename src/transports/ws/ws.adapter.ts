@@ -45,9 +45,13 @@ export class TrunklineWsAdapter extends WsAdapter {
   }
 
   /** Called by Nest once for each path; gateways of one path share the server. */
-  override create(port: number, options: ServerOptions & { namespace?: string; server?: unknown } = {}): WebSocketServer {
+  override create(
+    port: number,
+    options: ServerOptions & { namespace?: string; server?: unknown } = {},
+  ): WebSocketServer {
     if (port !== 0) return super.create(port, options as Record<string, unknown>) as WebSocketServer;
-    if (options.namespace !== undefined) throw new Error('Namespaces are not part of plain WebSocket; use a path.');
+    if (options.namespace !== undefined)
+      throw new Error('Namespaces are not part of plain WebSocket; use a path.');
     const path = normalize(options.path ?? '/');
     const { maxMessageBytes, maxFragments, closeTimeoutMs } = this.options;
     const { path: _path, server: _server, port: _port, ...own } = options;
@@ -75,7 +79,7 @@ export class TrunklineWsAdapter extends WsAdapter {
 
   override bindMessageHandlers(
     client: WebSocket,
-    handlers: WsMessageHandler<string>[],
+    handlers: WsMessageHandler[],
     transform: (data: unknown) => Observable<unknown>,
   ): void {
     if (handlers.length === 0) return;
@@ -115,7 +119,11 @@ export class TrunklineWsAdapter extends WsAdapter {
     this.accept(endpoint, request, { socket, head })
       .catch((error: unknown) => {
         this.log.error(error);
-        refuse(socket, { status: 500, code: 'internal', detail: 'The server could not open this connection.' });
+        refuse(socket, {
+          status: 500,
+          code: 'internal',
+          detail: 'The server could not open this connection.',
+        });
       })
       .finally(() => this.pending.delete(socket));
   }
@@ -143,7 +151,11 @@ export class TrunklineWsAdapter extends WsAdapter {
   }
 
   /** A gateway that throws in its connect hook loses its client, not the process. */
-  private introduce(client: TrunklineSocket, request: IncomingMessage, callbacks: readonly ConnectCallback[]): void {
+  private introduce(
+    client: TrunklineSocket,
+    request: IncomingMessage,
+    callbacks: readonly ConnectCallback[],
+  ): void {
     try {
       for (const callback of callbacks) callback(client, request);
     } catch (error) {

@@ -38,7 +38,11 @@ export class TrunklineGateway implements OnGatewayConnection<TrunklineSocket>, O
     client.on('pong', onPong);
     client.on('close', onClose);
     this.heartbeat.add(client);
-    client.session = this.core.openSession({ identity: client.identity ?? ANONYMOUS, format: WS_JSON, link: client });
+    client.session = this.core.openSession({
+      identity: client.identity ?? ANONYMOUS,
+      format: WS_JSON,
+      link: client,
+    });
   }
 
   /** A connection is gone; safe to call twice. */

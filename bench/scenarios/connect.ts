@@ -1,0 +1,27 @@
+// Scenario `connect`: what it costs the server to let a client in, up to the answer to its subscription.
+import type { Scenario } from './scenario.js';
+
+/** Enough for the compiler to have seen the road, few enough not to grow the heap for the measured ones. */
+const WARM_CONNECTIONS = 2000;
+
+export const connect: Scenario = {
+  name: 'connect',
+  about: 'authenticated connect and subscribe, 256 clients at a time; `ws-bare` only accepts them',
+  defaults: {
+    servers: ['trunkline', 'ws', 'ws-bare', 'socket.io'],
+    rounds: 3,
+    seconds: 0,
+    sockets: [10_000],
+    inFlight: [],
+  },
+  cases: ({ sockets }) =>
+    sockets.map((connections) => ({
+      label: String(connections),
+      plan: { connections, warmupConnections: WARM_CONNECTIONS },
+    })),
+  caseHeading: 'sockets',
+  figure: 'connectCpuUs',
+  columns: ['connectsPerSecond', 'connectCpuUs'],
+  baselines: ['ws-bare', 'ws', 'socket.io'],
+  judge: () => undefined,
+};

@@ -1,0 +1,13 @@
+// The list of servers that can be measured, by name.
+import { BenchError } from '../lib/bench-error.js';
+import { socketIo, wsBare, wsLoop } from './peers.js';
+import type { BenchServer } from './server.js';
+import { trunkline, trunklineLog } from './trunkline.js';
+
+export const servers: readonly BenchServer[] = [trunkline, trunklineLog, wsLoop, wsBare, socketIo];
+
+export function serverNamed(name: string): BenchServer {
+  const found = servers.find((server) => server.name === name);
+  if (found) return found;
+  throw new BenchError(`no server "${name}"; there are: ${servers.map((server) => server.name).join(', ')}`);
+}

@@ -1,0 +1,60 @@
+// Puts OpenAPI metadata on controllers and DTOs after the fact. So a start need not load @nestjs/swagger, and the types below still
+// refuse a route or a field without a description.
+
+import type { Type } from '@nestjs/common';
+import { ApiProperty, ApiResponse, type ApiPropertyOptions } from '@nestjs/swagger';
+
+/** Every field of the DTO, each with its schema. */
+export type FieldsOf<T> = { readonly [Field in keyof T]-?: ApiPropertyOptions };
+
+type Action = (...args: never[]) => unknown;
+/** Every handler of the controller, each with the decorators it would carry. */
+export type RoutesOf<T> = {
+  readonly [Method in keyof T as T[Method] extends Action ? Method : never]: readonly MethodDecorator[];
+};
+
+export function describeFields<T extends object>(type: Type<T>, fields: FieldsOf<T>): void {
+  for (const [field, options] of Object.entries(fields) as [string, ApiPropertyOptions][]) {
+    ApiProperty(options)(type.prototype as object, field);
+  }
+}
+
+export function describeRoutes<T extends object>(type: Type<T>, routes: RoutesOf<T>): void {
+  const prototype = type.prototype as object;
+  for (const [method, decorators] of Object.entries(routes) as [string, readonly MethodDecorator[]][]) {
+    const descriptor = Object.getOwnPropertyDescriptor(prototype, method);
+    if (descriptor === undefined) throw new Error(`${type.name} has no method ${method}.`);
+    for (const decorate of decorators) decorate(prototype, method, descriptor);
+  }
+}
+
+export function schemaRef(name: string): { readonly $ref: string } {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** A success in JSON, by the name of its schema. */
+export function answers(status: number, description: string, schema: string): MethodDecorator {
+  return ApiResponse({ status, description, content: { 'application/json': { schema: schemaRef(schema) } } });
+}
+
+const PROBLEMS: ReadonlyMap<number, string> = new Map([
+  [400, 'The request is not well formed; see `details`.'],
+  [401, 'A credential is needed, or the one given is bad or has ended.'],
+  [403, 'The caller may not do this.'],
+  [404, 'No channel class or rule matches the channel.'],
+  [413, 'The body, or the payload for this channel, is too large.'],
+  [415, 'The body is not `application/json` in UTF-8.'],
+  [429, 'Too many requests; wait `Retry-After` seconds.'],
+  [503, 'The backplane is away; nothing was done.'],
+  [504, 'It may have been done; retry only with the idempotency key.'],
+]);
+
+/** The problems a route may answer with. */
+export function refuses(...statuses: readonly number[]): MethodDecorator {
+  return (...target) => {
+    for (const status of statuses) {
+      const content = { 'application/problem+json': { schema: schemaRef('Problem') } };
+      ApiResponse({ status, description: PROBLEMS.get(status) ?? 'A problem.', content })(...target);
+    }
+  };
+}

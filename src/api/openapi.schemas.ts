@@ -1,0 +1,144 @@
+// JSON schemas of the answers in the OpenAPI document. The wire itself is printed by src/protocol; a test holds the two together.
+
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { ERRORS } from '../protocol/codes.js';
+import { MAX_CHANNEL_LENGTH, MAX_EVENT_LENGTH, MAX_KEY_LENGTH, MAX_USER_LENGTH } from '../protocol/names.js';
+
+type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
+type Schema = Schemas[string];
+
+const channel: Schema = { type: 'string', maxLength: MAX_CHANNEL_LENGTH, example: 'chat:lobby' };
+const event: Schema = { type: 'string', maxLength: MAX_EVENT_LENGTH, example: 'message' };
+const key: Schema = { type: 'string', maxLength: MAX_KEY_LENGTH };
+const user: Schema = { type: 'string', maxLength: MAX_USER_LENGTH, example: 'ana' };
+const count: Schema = { type: 'integer', minimum: 0 };
+const time: Schema = { type: 'integer', description: 'Milliseconds since 1970.', example: 1_790_000_000_000 };
+const epoch: Schema = {
+  type: 'string',
+  description: 'Random name of this life of the log.',
+  example: 'q3mVvKx0Zk8',
+};
+const offset: Schema = { type: 'integer', minimum: 0, description: '0 when nothing is kept.', example: 42 };
+const id: Schema = { type: 'string', description: 'Of the publication at `offset`.', example: 'Jx8hV2mQ0aE' };
+const anything: Schema = { description: 'Any JSON value.' };
+const position = { epoch, offset, id };
+
+/** All properties required, but the ones named. */
+function object(properties: Record<string, Schema>, ...optional: readonly string[]): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', properties, required };
+}
+
+function list(name: string): Schema {
+  return { type: 'array', items: { $ref: `#/components/schemas/${name}` } };
+}
+
+const details = list('ErrorDetail');
+const retry: Schema = { type: 'boolean', description: 'The same request may succeed later, unchanged.' };
+const retryAfterMs: Schema = { type: 'integer', minimum: 0 };
+const codes = Object.keys(ERRORS);
+
+export const SCHEMAS: Schemas = {
+  PublishResult: object({ channel, ...position, duplicate: { type: 'boolean' } }),
+  PublisherInfo: object({ user, name: { type: 'string' } }, 'name'),
+  Message: object(
+    {
+      channel,
+      offset: {
+        ...offset,
+        minimum: 1,
+        description: 'Absent when the channel or the event keeps no history.',
+      },
+      id: { ...id, description: 'Of this message.' },
+      event,
+      data: anything,
+      from: { $ref: '#/components/schemas/PublisherInfo' },
+      time,
+      key,
+    },
+    'offset',
+    'from',
+    'key',
+  ),
+  History: object({ channel, ...position, messages: list('Message') }),
+  Member: object(
+    { user, name: { type: 'string' }, connections: { ...count, minimum: 1 }, since: time },
+    'name',
+  ),
+  Members: object({ channel, members: list('Member') }),
+  Channels: object({ channels: { type: 'array', items: object({ channel, subscribers: count }) } }),
+  Session: object(
+    {
+      id: { type: 'string' },
+      user,
+      transport: { type: 'string', example: 'ws' },
+      channels: { type: 'array', items: channel },
+      since: time,
+    },
+    'user',
+  ),
+  Sessions: object({ sessions: list('Session') }),
+  Stats: object({
+    sessions: count,
+    users: count,
+    channels: count,
+    published: count,
+    delivered: count,
+    replayed: count,
+    dropped: count,
+    discontinuities: count,
+  }),
+  DevToken: object({ token: { type: 'string' }, user, expiresAt: time }),
+  ErrorDetail: object({ path: { type: 'string' }, message: { type: 'string' } }),
+  ErrorBody: object(
+    { code: { type: 'string', enum: codes }, message: { type: 'string' }, retry, retryAfterMs, details },
+    'retryAfterMs',
+    'details',
+  ),
+  ManyResults: object({
+    results: {
+      type: 'array',
+      description: 'One for each entry of the request, in its order.',
+      items: {
+        oneOf: [
+          object({
+            ok: { type: 'boolean', enum: [true] },
+            channel,
+            ...position,
+            duplicate: { type: 'boolean' },
+          }),
+          object(
+            {
+              ok: { type: 'boolean', enum: [false] },
+              channel,
+              error: { $ref: '#/components/schemas/ErrorBody' },
+            },
+            'channel',
+          ),
+        ],
+      },
+    },
+  }),
+  Problem: {
+    ...object(
+      {
+        type: { type: 'string', example: 'about:blank' },
+        title: { type: 'string', description: 'The phrase of the status.', example: 'Not Found' },
+        status: { type: 'integer', example: 404 },
+        code: {
+          type: 'string',
+          description: `One of ${codes.join(', ')}; or, on HTTP only, the phrase of a status that none of these stands for: not_found, unsupported_media_type, …`,
+          example: 'unknown_channel',
+        },
+        detail: { type: 'string', example: 'No rule matches this channel.' },
+        retry,
+        retryAfterMs,
+        details,
+      },
+      'detail',
+      'retryAfterMs',
+      'details',
+    ),
+    description: 'A problem of RFC 9457.',
+  },
+};

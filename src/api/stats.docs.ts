@@ -1,0 +1,20 @@
+// OpenAPI of the figures. Loaded with the pages of /docs only.
+
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { answers, describeRoutes, refuses } from './describe.js';
+import { StatsController } from './stats.controller.js';
+
+export function describeStats(): void {
+  ApiTags('stats')(StatsController);
+  describeRoutes(StatsController, {
+    show: [
+      ApiOperation({
+        operationId: 'stats',
+        summary: 'Figures of this instance',
+        description: 'Counters run from its start.',
+      }),
+      answers(200, 'The figures.', 'Stats'),
+      refuses(401, 403, 429),
+    ],
+  });
+}

@@ -1,0 +1,157 @@
+// Reads one channel class: pattern, rules and handlers, with every fault told in a sentence that names the class.
+// Knows no module and no other class.
+
+import { TrunklineError } from '../core/errors.js';
+import type { ChannelPolicy } from '../core/policy.js';
+import type { ChannelHandlers } from '../core/ports/application.js';
+import { parseChannelPattern, type ChannelPattern } from '../protocol/channel-pattern.js';
+import { isEventName } from '../protocol/names.js';
+import { channelOptions, sentencesOf, toPolicy } from './channel-options.js';
+import { ChannelRequest } from './channel-request.js';
+import type { ActNote, ChannelNote } from './decorators.js';
+import type { Handler, HandlerFactory } from './handler.factory.js';
+import { checkParams } from './param-check.js';
+import { acceptedForm } from './payload.pipe.js';
+import type { Provider } from './provider.js';
+
+/** A family of channels: one pattern, its rules, its handlers. */
+export interface ChannelFamily {
+  readonly pattern: ChannelPattern;
+  readonly policy: ChannelPolicy;
+  readonly handlers: ChannelHandlers | undefined;
+  /** For messages: `class OrderChannel`, `the rules file`. */
+  readonly source: string;
+}
+
+export type NamedAct = ActNote & { readonly name: string };
+
+export interface ChannelClass {
+  readonly provider: Provider;
+  readonly note: ChannelNote;
+  readonly acts: readonly NamedAct[];
+  readonly factory: HandlerFactory;
+}
+
+type PublishHandler = NonNullable<ReturnType<ChannelHandlers['onPublish']>>;
+type ContextHandler = NonNullable<ChannelHandlers['onSubscribe']>;
+
+export function readChannelClass(source: ChannelClass): ChannelFamily {
+  const { provider, note, acts } = source;
+  const pattern = readPattern(source);
+  const options = channelOptions.safeParse(note.options);
+  if (!options.success) {
+    throw new Error(
+      `The options of ${provider.label} cannot be used: ${sentencesOf(options.error).join('; ')}.`,
+    );
+  }
+  for (const { name, act } of acts) checkParams(provider, { name, act, params: pattern.params });
+  const policy = toPolicy(
+    options.data,
+    acts.some(({ act }) => act === 'subscribe'),
+  );
+  return {
+    pattern,
+    policy,
+    handlers: readHandlers(source, policy.events),
+    source: `class ${provider.label}`,
+  };
+}
+
+function readPattern({ provider, note }: ChannelClass): ChannelPattern {
+  try {
+    return parseChannelPattern(note.pattern);
+  } catch (error) {
+    throw new Error(`The pattern of ${provider.label} cannot be used. ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function readHandlers(
+  source: ChannelClass,
+  events: ReadonlySet<string> | undefined,
+): ChannelHandlers | undefined {
+  const { acts } = source;
+  if (acts.every(({ act }) => act === 'connect')) return undefined;
+  const { named, other } = publishHandlers(source, events);
+  return {
+    onSubscribe: single(source, 'subscribe'),
+    onUnsubscribe: single(source, 'unsubscribe'),
+    onPublish: (event) => named.get(event) ?? other,
+  };
+}
+
+function single(
+  { provider, acts, factory }: ChannelClass,
+  wanted: 'subscribe' | 'unsubscribe',
+): ContextHandler | undefined {
+  const [first, second] = acts.filter(({ act }) => act === wanted);
+  if (first === undefined) return undefined;
+  if (second !== undefined) {
+    throw new Error(`${provider.label} has two handlers for ${wanted}: ${first.name} and ${second.name}.`);
+  }
+  const handler = factory.make(provider, first.name);
+  return async (context) => {
+    const result = await handler(ChannelRequest.of(wanted, context));
+    // A lookup that found nothing is a refusal, not a permission.
+    if (result !== undefined && !result) throw forbidden();
+  };
+}
+
+function publishHandlers(
+  { provider, acts, factory }: ChannelClass,
+  events: ReadonlySet<string> | undefined,
+): { named: ReadonlyMap<string, PublishHandler>; other: PublishHandler | undefined } {
+  const named = new Map<string, PublishHandler>();
+  const owners = new Map<string | undefined, string>();
+  let other: PublishHandler | undefined;
+  const refuse = (why: string): never => {
+    throw new Error(`${provider.label} ${why}`);
+  };
+  for (const act of acts) {
+    if (act.act !== 'publish') continue;
+    const { name } = act;
+    const handler = toPublishHandler(factory.make(provider, name), `${provider.label}.${name}`);
+    for (const event of act.events.length === 0 ? [undefined] : act.events) {
+      const owner = owners.get(event);
+      const what = event === undefined ? 'events without a handler of their own' : `the event "${event}"`;
+      if (owner !== undefined) refuse(`has two handlers for ${what}: ${owner} and ${name}.`);
+      owners.set(event, name);
+      if (event === undefined) {
+        other = handler;
+        continue;
+      }
+      if (!isEventName(event)) refuse(`has a handler for "${event}", which is not an event name.`);
+      if (events !== undefined && !events.has(event)) {
+        refuse(`has a handler for "${event}", which its "events" does not allow.`);
+      }
+      named.set(event, handler);
+    }
+  }
+  return { named, other };
+}
+
+function toPublishHandler(handler: Handler, site: string): PublishHandler {
+  return async (context) => {
+    const request = ChannelRequest.publish(context);
+    const result = await handler(request);
+    if (result === false) throw forbidden();
+    if (result === undefined || result === true) return textOf(acceptedForm(request.payloadSoFar), site);
+    if (typeof result === 'object' && result !== null) return textOf(result, site);
+    throw new TypeError(
+      `${site} returned ${result === null ? 'null' : `a ${typeof result}`}; return an object, a list, a boolean or nothing.`,
+    );
+  };
+}
+
+/** Undefined lets the text pass as it came. */
+function textOf(value: unknown, site: string): string | undefined {
+  if (value === undefined) return undefined;
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new TypeError(`${site} returned an object that JSON cannot carry.`);
+  return text;
+}
+
+function forbidden(): TrunklineError {
+  return new TrunklineError('forbidden', 'This is not allowed here.');
+}

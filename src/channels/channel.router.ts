@@ -1,0 +1,85 @@
+// Finds the rules and handlers of a channel by its name: classes and the rules file in one list, the narrowest pattern first.
+// Knows no backplane and no session.
+
+import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import type { ChannelRouter, ResolvedChannel } from '../core/ports/application.js';
+import { compareSpecificity, parseChannelPattern } from '../protocol/channel-pattern.js';
+import type { ChannelFamily } from './channel-class.js';
+import { toPolicy } from './channel-options.js';
+import { shapeOf } from './channel-shape.js';
+import { ChannelExplorer } from './channel.explorer.js';
+import { CHANNEL_RULES } from './channels.tokens.js';
+import type { ChannelRule } from './rules-file.js';
+
+/** Channels kept in each of the two generations of the cache; a resolved channel takes about 300 bytes. */
+const GENERATION = 5000;
+
+@Injectable()
+export class PatternRouter implements ChannelRouter, OnModuleInit {
+  private readonly logger = new Logger('Channels');
+  private readonly rules: readonly ChannelFamily[];
+  private families: readonly ChannelFamily[] = [];
+  private version = -1;
+  private young = new Map<string, ResolvedChannel>();
+  private old = new Map<string, ResolvedChannel>();
+
+  constructor(
+    @Inject(ChannelExplorer) private readonly explorer: ChannelExplorer,
+    @Inject(CHANNEL_RULES) rules: readonly ChannelRule[],
+  ) {
+    this.rules = rules.map((rule) => ({
+      pattern: parseChannelPattern(rule.channel),
+      policy: toPolicy(rule, false),
+      handlers: undefined,
+      source: 'the rules file',
+    }));
+  }
+
+  onModuleInit(): void {
+    this.refresh();
+  }
+
+  resolve(channel: string): ResolvedChannel | undefined {
+    this.refresh();
+    const young = this.young.get(channel);
+    if (young !== undefined) return young;
+    const found = this.old.get(channel) ?? this.find(channel);
+    if (found !== undefined) this.keep(found);
+    return found;
+  }
+
+  private find(channel: string): ResolvedChannel | undefined {
+    for (const { pattern, policy, handlers } of this.families) {
+      const params = pattern.match(channel);
+      if (params !== undefined) return { channel, params, policy, handlers };
+    }
+    return undefined;
+  }
+
+  /** Two generations are as good as an exact order of use here, and a hit costs one look-up. */
+  private keep(resolved: ResolvedChannel): void {
+    if (this.young.size >= GENERATION) {
+      this.old = this.young;
+      this.young = new Map();
+    }
+    this.young.set(resolved.channel, resolved);
+  }
+
+  private refresh(): void {
+    this.explorer.refresh();
+    if (this.version === this.explorer.version) return;
+    this.version = this.explorer.version;
+    this.young.clear();
+    this.old.clear();
+    const shapes = new Map(this.explorer.families.map((family) => [shapeOf(family.pattern.text), family]));
+    const rules = this.rules.filter(({ pattern }) => {
+      const owner = shapes.get(shapeOf(pattern.text));
+      if (owner !== undefined)
+        this.logger.warn(`The rule for ${pattern.text} is not used: ${owner.source} goes before it.`);
+      return owner === undefined;
+    });
+    this.families = [...this.explorer.families, ...rules].sort((a, b) =>
+      compareSpecificity(a.pattern, b.pattern),
+    );
+  }
+}

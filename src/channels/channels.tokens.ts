@@ -1,0 +1,3 @@
+// Injection tokens of the channels room.
+
+export const CHANNEL_RULES = Symbol('CHANNEL_RULES');

@@ -1,0 +1,66 @@
+// The pill that says how the connection is, with the seconds until the next try. Knows the client's state names, not the client.
+
+import { h } from './dom.js';
+
+export interface ConnectionView {
+  readonly state: 'idle' | 'connecting' | 'connected' | 'waiting' | 'closed';
+  readonly retryInMs?: number | undefined;
+  /** What carries the connection, once there is one. */
+  readonly transport?: string | undefined;
+}
+
+export class StatePill {
+  readonly element: HTMLElement;
+  private readonly main = h('span', { class: 'pill-main' });
+  private readonly detail = h('span', { class: 'pill-detail' });
+  private readonly spoken = h('span', { class: 'visually-hidden', role: 'status' });
+  private readonly now = h('button', { type: 'button', class: 'link pill-now', hidden: true }, 'Try now');
+  private timer: number | undefined;
+
+  constructor(tryNow: () => void) {
+    this.now.addEventListener('click', tryNow);
+    // The visible text counts seconds; only the change of state is read out.
+    const seen = h('span', { class: 'pill-text', 'aria-hidden': 'true' }, this.main, this.detail);
+    this.element = h(
+      'div',
+      { class: 'pill', 'data-testid': 'state' },
+      h('span', { class: 'pill-dot', 'aria-hidden': 'true' }),
+      seen,
+      this.spoken,
+      this.now,
+    );
+    this.show({ state: 'idle' });
+  }
+
+  show(view: ConnectionView): void {
+    window.clearInterval(this.timer);
+    this.element.dataset['state'] = view.state;
+    this.detail.textContent = '';
+    this.now.hidden = view.state !== 'waiting';
+    if (view.state === 'waiting') return this.countDown(view.retryInMs ?? 0);
+    if (view.state === 'connected') this.detail.textContent = view.transport ?? '';
+    this.main.textContent = {
+      idle: 'Connecting…',
+      connecting: 'Connecting…',
+      connected: 'Connected',
+      closed: 'Offline',
+    }[view.state];
+    this.spoken.textContent = this.main.textContent;
+  }
+
+  dispose(): void {
+    window.clearInterval(this.timer);
+  }
+
+  private countDown(retryInMs: number): void {
+    const due = performance.now() + retryInMs;
+    const tick = (): void => {
+      const seconds = Math.ceil((due - performance.now()) / 1000);
+      this.main.textContent = seconds > 0 ? `Reconnecting in ${seconds} s` : 'Reconnecting…';
+      if (seconds <= 0) window.clearInterval(this.timer);
+    };
+    this.timer = window.setInterval(tick, 250);
+    tick();
+    this.spoken.textContent = 'Connection lost. Reconnecting.';
+  }
+}
