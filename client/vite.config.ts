@@ -1,4 +1,5 @@
-// How the client is built: one ES module and one CommonJS file, nothing bundled from outside the repository.
+// How the client is built: an ES module and a CommonJS file for bundlers and Node, readable in a stack trace, and one small
+// file for pages that load it as it is.
 
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
@@ -8,18 +9,19 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig({
   root: here('.'),
   build: {
-    // Node 20 and browsers of 2022: private fields stay as they are and are renamed to one letter.
+    // Node 20 and browsers of 2022: private fields stay what they are.
     target: 'es2022',
     outDir: here('./dist'),
     emptyOutDir: true,
     sourcemap: true,
-    minify: 'oxc',
-    // Library mode leaves the spaces in ES modules for bundlers to take out; a page that loads the file as it is has none.
-    rolldownOptions: { output: { minify: true } },
-    lib: {
-      entry: { index: here('./src/index.ts') },
-      formats: ['es', 'cjs'],
-      fileName: (format, name) => (format === 'es' ? `esm/${name}.js` : `cjs/${name}.js`),
+    minify: false,
+    lib: { entry: { index: here('./src/index.ts') } },
+    rolldownOptions: {
+      output: [
+        { format: 'es', entryFileNames: 'esm/[name].js' },
+        { format: 'cjs', entryFileNames: 'cjs/[name].js' },
+        { format: 'es', entryFileNames: 'trunkline.min.js', minify: true },
+      ],
     },
   },
   plugins: [
@@ -27,8 +29,8 @@ export default defineConfig({
       name: 'commonjs-folder',
       // The package is of type "module"; this makes Node and TypeScript read `cjs/`, declarations too, as CommonJS.
       generateBundle({ format }) {
-        if (format === 'cjs')
-          this.emitFile({ type: 'asset', fileName: 'cjs/package.json', source: '{ "type": "commonjs" }\n' });
+        if (format !== 'cjs') return;
+        this.emitFile({ type: 'asset', fileName: 'cjs/package.json', source: '{ "type": "commonjs" }\n' });
       },
     },
   ],

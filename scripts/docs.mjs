@@ -56,14 +56,17 @@ name that begins with \`TRUNKLINE_\` is told as a warning. \`.env.example\` in t
 | text | as it is; blanks around it are cut off |
 | number | a whole number |
 | list | entries with commas between them; \`none\` for an empty list |
-| rate | \`10/1s\`, \`600/m\`, \`5/10s\`: a count for each length of time in \`s\`, \`m\` or \`h\`; \`0\` for no limit. Twice the count may come at once |
+| rate | \`10/1s\`, \`600/m\`, \`5/10s\`: a count for each length of time in \`s\`, \`m\` or \`h\`; \`0\` for no limit |
 | switch | \`on\` or \`off\` |
 
 `;
 
 const OUTRO = `
-With \`NODE_ENV=production\` the start is refused without \`TRUNKLINE_JWT_SECRET\`, with the development secret, and without
-\`TRUNKLINE_ALLOWED_ORIGINS\`; \`POST /api/dev/tokens\` does not exist then. The two \`TRUNKLINE_TLS_\` variables belong together.
+Rates are token buckets: twice the count may come at once. \`TRUNKLINE_HTTP_RATE\` alone counts in fixed windows.
+
+Without a \`TRUNKLINE_JWT_SECRET\` a development secret is used that everybody knows. So with \`NODE_ENV=production\` the start is refused
+without a secret of your own, and without \`TRUNKLINE_ALLOWED_ORIGINS\`; \`POST /api/dev/tokens\` does not exist then.
+\`TRUNKLINE_TLS_CERT_FILE\` and \`TRUNKLINE_TLS_KEY_FILE\` belong together.
 
 This page is written by \`scripts/docs.mjs\` from \`src/config/variables.ts\`; a test fails when the two part.
 `;

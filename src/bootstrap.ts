@@ -2,7 +2,6 @@
 
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type { ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -38,7 +37,7 @@ export async function createApp(config: Config, options: BootOptions = {}): Prom
     forceCloseConnections: true,
     ...tls(config),
   });
-  const server = app.getHttpServer<Server>();
+  const server = app.getHttpServer();
   app.disable('x-powered-by');
   configureApi(app);
   servePages(app, PAGES);
@@ -49,7 +48,7 @@ export async function createApp(config: Config, options: BootOptions = {}): Prom
 export async function startApp(config: Config, options?: BootOptions): Promise<Running> {
   const app = await createApp(config, options);
   await app.init();
-  const server = app.getHttpServer<Server>();
+  const server = app.getHttpServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ port: config.server.port, host: config.server.host, backlog: BACKLOG }, () => {

@@ -1,27 +1,15 @@
 // OpenAPI of broadcast and batch. Loaded with the pages of /docs only.
 
-import { ApiBody, ApiExtraModels, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { MAX_KEY_LENGTH } from '../protocol/names.js';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { ApiOptions } from './api.options.js';
 import { BatchController } from './batch.controller.js';
-import { BatchDto, BatchMessageDto, BroadcastDto } from './batch.dto.js';
-import { answers, describeFields, describeRoutes, refuses, schemaRef } from './describe.js';
+import type { BatchDto, BatchMessageDto, BroadcastDto } from './batch.dto.js';
+import { answers, describeRoutes, fieldsOf, refuses, schemaRef, takes, type Schemas } from './describe.js';
 import { idempotencyHeader, publishFields } from './messages.docs.js';
+import { channel, key } from './openapi.schemas.js';
 
-export function describeBatches({ maxBatch }: ApiOptions): void {
-  const bounds = { minItems: 1, maxItems: maxBatch } as const;
+export function describeBatches({ maxBatch }: ApiOptions): Schemas {
   ApiTags('messages')(BatchController);
-  ApiExtraModels(BatchMessageDto)(BatchController);
-  describeFields(BroadcastDto, {
-    channels: { type: 'array', items: { type: 'string' }, ...bounds, example: ['chat:lobby', 'chat:games'] },
-    ...publishFields,
-  });
-  describeFields(BatchMessageDto, {
-    channel: { type: 'string', example: 'chat:lobby' },
-    ...publishFields,
-    idempotencyKey: { type: 'string', required: false, maxLength: MAX_KEY_LENGTH },
-  });
-  describeFields(BatchDto, { messages: { type: 'array', items: schemaRef('BatchMessageDto'), ...bounds } });
   describeRoutes(BatchController, {
     broadcast: [
       ApiOperation({
@@ -30,17 +18,25 @@ export function describeBatches({ maxBatch }: ApiOptions): void {
         description: MANY,
       }),
       idempotencyHeader,
-      ApiBody({ type: BroadcastDto }),
+      takes('Broadcast'),
       answers(200, 'One result for each channel.', 'ManyResults'),
       refuses(400, 401, 413, 415, 429),
     ],
     batch: [
       ApiOperation({ operationId: 'batch', summary: 'Publish many messages, in order', description: MANY }),
-      ApiBody({ type: BatchDto }),
+      takes('Batch'),
       answers(200, 'One result for each message.', 'ManyResults'),
       refuses(400, 401, 413, 415, 429),
     ],
   });
+  const bounds = { type: 'array', minItems: 1, maxItems: maxBatch } as const;
+  const channels = { ...bounds, items: channel, examples: [['chat:lobby', 'chat:games']] };
+  const message = { ...publishFields, channel, idempotencyKey: key };
+  return {
+    Broadcast: fieldsOf<BroadcastDto>({ channels, ...publishFields }, 'data', 'key', 'exceptSession'),
+    BatchMessage: fieldsOf<BatchMessageDto>(message, 'data', 'key', 'exceptSession', 'idempotencyKey'),
+    Batch: fieldsOf<BatchDto>({ messages: { ...bounds, items: schemaRef('BatchMessage') } }),
+  };
 }
 
 const MANY =

@@ -2,10 +2,13 @@
 // refuse a route or a field without a description.
 
 import type { Type } from '@nestjs/common';
-import { ApiProperty, ApiResponse, type ApiPropertyOptions } from '@nestjs/swagger';
+import { ApiBody, ApiQuery, ApiResponse, type OpenAPIObject } from '@nestjs/swagger';
+
+export type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
+export type Schema = Schemas[string];
 
 /** Every field of the DTO, each with its schema. */
-export type FieldsOf<T> = { readonly [Field in keyof T]-?: ApiPropertyOptions };
+export type FieldsOf<T> = { readonly [Field in keyof T]-?: Schema };
 
 type Action = (...args: never[]) => unknown;
 /** Every handler of the controller, each with the decorators it would carry. */
@@ -13,10 +16,30 @@ export type RoutesOf<T> = {
   readonly [Method in keyof T as T[Method] extends Action ? Method : never]: readonly MethodDecorator[];
 };
 
-export function describeFields<T extends object>(type: Type<T>, fields: FieldsOf<T>): void {
-  for (const [field, options] of Object.entries(fields) as [string, ApiPropertyOptions][]) {
-    ApiProperty(options)(type.prototype as object, field);
-  }
+/** The schema of a DTO: all fields are required, but the ones named. */
+export function fieldsOf<T>(fields: FieldsOf<T>, ...optional: readonly (keyof T & string)[]): Schema {
+  return objectOf(fields, ...optional);
+}
+
+/** All properties are required, but the ones named. */
+export function objectOf(
+  properties: Readonly<Record<string, Schema>>,
+  ...optional: readonly string[]
+): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', properties, ...(required.length === 0 ? {} : { required }) };
+}
+
+/** Query parameters, none of them required. */
+export function queriesOf<T>(fields: FieldsOf<T>): MethodDecorator {
+  return (...target) => {
+    for (const [name, schema] of Object.entries<Schema>(fields))
+      ApiQuery({ name, required: false, schema })(...target);
+  };
+}
+
+export function takes(schema: string): MethodDecorator {
+  return ApiBody({ schema: schemaRef(schema), required: true });
 }
 
 export function describeRoutes<T extends object>(type: Type<T>, routes: RoutesOf<T>): void {

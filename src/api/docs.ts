@@ -15,5 +15,8 @@ export function mountDocs(app: NestExpressApplication): void {
       next(error);
     }
   };
-  app.use('/docs', (request: Request, response: Response, next: NextFunction) => void answer(request, response, next));
+  app.use(
+    '/docs',
+    (request: Request, response: Response, next: NextFunction) => void answer(request, response, next),
+  );
 }

@@ -30,7 +30,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true });
  * The `verify` hook of Express's JSON parser: runs on the whole body, before JSON.parse. One of 1 MiB that nests 500,000 levels would
  * hold JSON.parse, and with it the event loop, for 0.6 s; the scan refuses it after 33 characters.
  */
-export function verifyJson(request: object, bytes: Buffer, charset: string): void {
+export function verifyJson(request: object, _response: object, bytes: Buffer, charset: string): void {
   if (charset !== 'utf-8') throw new UnsupportedMediaTypeException();
   (request as { rawBody?: Buffer }).rawBody = bytes;
   texts.set(request, readText(bytes));

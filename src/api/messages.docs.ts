@@ -1,18 +1,21 @@
 // OpenAPI of publish and history. Loaded with the pages of /docs only.
 
-import {
-  ApiBody,
-  ApiHeader,
-  ApiOperation,
-  ApiParam,
-  ApiTags,
-  type ApiPropertyOptions,
-} from '@nestjs/swagger';
+import { ApiHeader, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { HISTORY_LIMIT } from '../protocol/frames.js';
-import { MAX_EVENT_LENGTH, MAX_KEY_LENGTH } from '../protocol/names.js';
-import { answers, describeFields, describeRoutes, refuses } from './describe.js';
+import { MAX_KEY_LENGTH } from '../protocol/names.js';
+import {
+  answers,
+  describeRoutes,
+  fieldsOf,
+  queriesOf,
+  refuses,
+  takes,
+  type FieldsOf,
+  type Schemas,
+} from './describe.js';
 import { MessagesController } from './messages.controller.js';
-import { HistoryQuery, PublishDto } from './messages.dto.js';
+import type { HistoryQuery, PublishDto } from './messages.dto.js';
+import { anything, event, key } from './openapi.schemas.js';
 
 export const channelParam = ApiParam({
   name: 'channel',
@@ -31,56 +34,48 @@ export const idempotencyHeader = ApiHeader({
 });
 
 /** Fields that every way of publishing shares. */
-export const publishFields = {
-  event: { type: 'string', minLength: 1, maxLength: MAX_EVENT_LENGTH, example: 'message' },
+export const publishFields: FieldsOf<PublishDto> = {
+  event,
   data: {
-    required: false,
+    ...anything,
     description: 'Any JSON value, handed on byte for byte. `null` when left out.',
-    oneOf: [{}],
-    example: { text: 'Hello from the backend' },
+    examples: [{ text: 'Hello' }],
   },
   key: {
-    type: 'string',
-    required: false,
-    maxLength: MAX_KEY_LENGTH,
+    ...key,
     description: 'Conflation key: a newer message with the same key makes an older one worthless.',
   },
-  exceptSession: {
-    type: 'string',
-    required: false,
-    description: 'Id of the session that shall not get its live copy.',
-  },
-} satisfies Record<string, ApiPropertyOptions>;
+  exceptSession: { type: 'string', description: 'Id of the session that shall not get its live copy.' },
+};
 
-export function describeMessages(): void {
+export function describeMessages(): Schemas {
   ApiTags('messages')(MessagesController);
-  describeFields(PublishDto, publishFields);
-  describeFields(HistoryQuery, {
-    since: {
-      type: 'string',
-      required: false,
-      description: 'Messages after this position, `epoch.offset.id`; the id may be empty.',
-      example: 'q3mVvKx0Zk8.42.Jx8hV2mQ0aE',
-    },
-    limit: { type: 'integer', required: false, minimum: 1, maximum: HISTORY_LIMIT, default: HISTORY_LIMIT },
-    reverse: { type: 'boolean', required: false, default: false, description: 'Newest first.' },
-  });
   describeRoutes(MessagesController, {
     publish: [
       ApiOperation({ operationId: 'publish', summary: 'Publish a message', description: PUBLISH }),
       channelParam,
       idempotencyHeader,
-      ApiBody({ type: PublishDto }),
+      takes('Publish'),
       answers(201, 'The log has the message; its position.', 'PublishResult'),
       refuses(400, 401, 403, 404, 413, 415, 429, 503, 504),
     ],
     history: [
       ApiOperation({ operationId: 'history', summary: 'Read the kept messages of a channel' }),
       channelParam,
+      queriesOf<HistoryQuery>({
+        since: {
+          type: 'string',
+          description: 'Messages after this position, `epoch.offset.id`; the id may be empty.',
+          examples: ['q3mVvKx0Zk8.42.Jx8hV2mQ0aE'],
+        },
+        limit: { type: 'integer', minimum: 1, maximum: HISTORY_LIMIT, default: HISTORY_LIMIT },
+        reverse: { type: 'boolean', default: false, description: 'Newest first.' },
+      }),
       answers(200, 'Messages, oldest first unless `reverse`, and the newest position.', 'History'),
       refuses(400, 401, 403, 404, 429, 503),
     ],
   });
+  return { Publish: fieldsOf<PublishDto>(publishFields, 'data', 'key', 'exceptSession') };
 }
 
 const PUBLISH =

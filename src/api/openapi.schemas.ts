@@ -1,18 +1,19 @@
 // JSON schemas of the answers in the OpenAPI document. The wire itself is printed by src/protocol; a test holds the two together.
 
-import type { OpenAPIObject } from '@nestjs/swagger';
 import { ERRORS } from '../protocol/codes.js';
 import { MAX_CHANNEL_LENGTH, MAX_EVENT_LENGTH, MAX_KEY_LENGTH, MAX_USER_LENGTH } from '../protocol/names.js';
+import { objectOf, schemaRef, type Schema, type Schemas } from './describe.js';
 
-type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
-type Schema = Schemas[string];
-
-const channel: Schema = { type: 'string', maxLength: MAX_CHANNEL_LENGTH, example: 'chat:lobby' };
-const event: Schema = { type: 'string', maxLength: MAX_EVENT_LENGTH, example: 'message' };
-const key: Schema = { type: 'string', maxLength: MAX_KEY_LENGTH };
-const user: Schema = { type: 'string', maxLength: MAX_USER_LENGTH, example: 'ana' };
+export const channel: Schema = { type: 'string', maxLength: MAX_CHANNEL_LENGTH, example: 'chat:lobby' };
+export const event: Schema = { type: 'string', maxLength: MAX_EVENT_LENGTH, example: 'message' };
+export const key: Schema = { type: 'string', maxLength: MAX_KEY_LENGTH };
+export const user: Schema = { type: 'string', maxLength: MAX_USER_LENGTH, example: 'ana' };
 const count: Schema = { type: 'integer', minimum: 0 };
-const time: Schema = { type: 'integer', description: 'Milliseconds since 1970.', example: 1_790_000_000_000 };
+export const time: Schema = {
+  type: 'integer',
+  description: 'Milliseconds since 1970.',
+  example: 1_790_000_000_000,
+};
 const epoch: Schema = {
   type: 'string',
   description: 'Random name of this life of the log.',
@@ -20,17 +21,11 @@ const epoch: Schema = {
 };
 const offset: Schema = { type: 'integer', minimum: 0, description: '0 when nothing is kept.', example: 42 };
 const id: Schema = { type: 'string', description: 'Of the publication at `offset`.', example: 'Jx8hV2mQ0aE' };
-const anything: Schema = { description: 'Any JSON value.' };
+export const anything: Schema = { description: 'Any JSON value.' };
 const position = { epoch, offset, id };
 
-/** All properties required, but the ones named. */
-function object(properties: Record<string, Schema>, ...optional: readonly string[]): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: 'object', properties, required };
-}
-
 function list(name: string): Schema {
-  return { type: 'array', items: { $ref: `#/components/schemas/${name}` } };
+  return { type: 'array', items: schemaRef(name) };
 }
 
 const details = list('ErrorDetail');
@@ -38,10 +33,10 @@ const retry: Schema = { type: 'boolean', description: 'The same request may succ
 const retryAfterMs: Schema = { type: 'integer', minimum: 0 };
 const codes = Object.keys(ERRORS);
 
-export const SCHEMAS: Schemas = {
-  PublishResult: object({ channel, ...position, duplicate: { type: 'boolean' } }),
-  PublisherInfo: object({ user, name: { type: 'string' } }, 'name'),
-  Message: object(
+export const ANSWERS: Schemas = {
+  PublishResult: objectOf({ channel, ...position, duplicate: { type: 'boolean' } }),
+  PublisherInfo: objectOf({ user, name: { type: 'string' } }, 'name'),
+  Message: objectOf(
     {
       channel,
       offset: {
@@ -52,7 +47,7 @@ export const SCHEMAS: Schemas = {
       id: { ...id, description: 'Of this message.' },
       event,
       data: anything,
-      from: { $ref: '#/components/schemas/PublisherInfo' },
+      from: schemaRef('PublisherInfo'),
       time,
       key,
     },
@@ -60,14 +55,14 @@ export const SCHEMAS: Schemas = {
     'from',
     'key',
   ),
-  History: object({ channel, ...position, messages: list('Message') }),
-  Member: object(
+  History: objectOf({ channel, ...position, messages: list('Message') }),
+  Member: objectOf(
     { user, name: { type: 'string' }, connections: { ...count, minimum: 1 }, since: time },
     'name',
   ),
-  Members: object({ channel, members: list('Member') }),
-  Channels: object({ channels: { type: 'array', items: object({ channel, subscribers: count }) } }),
-  Session: object(
+  Members: objectOf({ channel, members: list('Member') }),
+  Channels: objectOf({ channels: { type: 'array', items: objectOf({ channel, subscribers: count }) } }),
+  Session: objectOf(
     {
       id: { type: 'string' },
       user,
@@ -77,8 +72,8 @@ export const SCHEMAS: Schemas = {
     },
     'user',
   ),
-  Sessions: object({ sessions: list('Session') }),
-  Stats: object({
+  Sessions: objectOf({ sessions: list('Session') }),
+  Stats: objectOf({
     sessions: count,
     users: count,
     channels: count,
@@ -88,30 +83,30 @@ export const SCHEMAS: Schemas = {
     dropped: count,
     discontinuities: count,
   }),
-  DevToken: object({ token: { type: 'string' }, user, expiresAt: time }),
-  ErrorDetail: object({ path: { type: 'string' }, message: { type: 'string' } }),
-  ErrorBody: object(
+  DevToken: objectOf({ token: { type: 'string' }, user, expiresAt: time }),
+  ErrorDetail: objectOf({ path: { type: 'string' }, message: { type: 'string' } }),
+  ErrorBody: objectOf(
     { code: { type: 'string', enum: codes }, message: { type: 'string' }, retry, retryAfterMs, details },
     'retryAfterMs',
     'details',
   ),
-  ManyResults: object({
+  ManyResults: objectOf({
     results: {
       type: 'array',
       description: 'One for each entry of the request, in its order.',
       items: {
         oneOf: [
-          object({
+          objectOf({
             ok: { type: 'boolean', enum: [true] },
             channel,
             ...position,
             duplicate: { type: 'boolean' },
           }),
-          object(
+          objectOf(
             {
               ok: { type: 'boolean', enum: [false] },
               channel,
-              error: { $ref: '#/components/schemas/ErrorBody' },
+              error: schemaRef('ErrorBody'),
             },
             'channel',
           ),
@@ -120,7 +115,7 @@ export const SCHEMAS: Schemas = {
     },
   }),
   Problem: {
-    ...object(
+    ...objectOf(
       {
         type: { type: 'string', example: 'about:blank' },
         title: { type: 'string', description: 'The phrase of the status.', example: 'Not Found' },

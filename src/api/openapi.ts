@@ -6,9 +6,10 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import { API_OPTIONS, type ApiOptions } from './api.options.js';
 import { describeBatches } from './batch.docs.js';
 import { describeChannels } from './channels.docs.js';
+import type { Schemas } from './describe.js';
 import { describeDevTokens } from './dev-tokens.docs.js';
 import { describeMessages } from './messages.docs.js';
-import { SCHEMAS } from './openapi.schemas.js';
+import { ANSWERS } from './openapi.schemas.js';
 import { describeSessions } from './sessions.docs.js';
 import { describeStats } from './stats.docs.js';
 
@@ -28,12 +29,15 @@ Payloads pass through byte for byte. Errors are \`application/problem+json\` (RF
 same request may succeed later. A user token acts by the rules of each channel, an API key as the backend, which may do everything.`;
 
 export function buildOpenApi(app: INestApplication): OpenAPIObject {
-  describeMessages();
-  describeBatches(app.get<ApiOptions>(API_OPTIONS, { strict: false }));
+  const schemas: Schemas = {
+    ...describeMessages(),
+    ...describeBatches(app.get<ApiOptions>(API_OPTIONS, { strict: false })),
+    ...describeDevTokens(),
+    ...ANSWERS,
+  };
   describeChannels();
   describeSessions();
   describeStats();
-  describeDevTokens();
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Trunkline REST API')
@@ -44,7 +48,7 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
     .addSecurityRequirements(BEARER);
   for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
   const config = builder.build();
-  const components = { ...config.components, schemas: SCHEMAS };
+  const components = { ...config.components, schemas };
   const document = SwaggerModule.createDocument(app, { ...config, components });
   return { ...document, paths: restOnly(document.paths) };
 }

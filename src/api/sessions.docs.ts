@@ -1,16 +1,13 @@
 // OpenAPI of sessions. Loaded with the pages of /docs only.
 
 import { ApiNoContentResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { MAX_USER_LENGTH } from '../protocol/names.js';
-import { answers, describeFields, describeRoutes, refuses } from './describe.js';
+import { answers, describeRoutes, queriesOf, refuses } from './describe.js';
 import { SessionsController } from './sessions.controller.js';
-import { SessionsQuery } from './sessions.dto.js';
+import { user } from './openapi.schemas.js';
+import type { SessionsQuery } from './sessions.dto.js';
 
 export function describeSessions(): void {
   ApiTags('sessions')(SessionsController);
-  describeFields(SessionsQuery, {
-    user: { type: 'string', required: false, maxLength: MAX_USER_LENGTH, example: 'ana' },
-  });
   describeRoutes(SessionsController, {
     list: [
       ApiOperation({
@@ -18,6 +15,7 @@ export function describeSessions(): void {
         summary: 'Sessions on this instance',
         description: 'A backend asks for one user or, without `user`, for all. A user asks for their own.',
       }),
+      queriesOf<SessionsQuery>({ user }),
       answers(200, 'The sessions.', 'Sessions'),
       refuses(400, 401, 403, 429),
     ],
@@ -27,7 +25,7 @@ export function describeSessions(): void {
         summary: 'Close the sessions of a user, on all instances',
         description: 'They end with close code 4003. The user may come back while the token is good.',
       }),
-      ApiParam({ name: 'user', schema: { type: 'string', maxLength: MAX_USER_LENGTH }, example: 'ana' }),
+      ApiParam({ name: 'user', schema: user }),
       ApiNoContentResponse({ description: 'The instances have been told.' }),
       refuses(400, 401, 403, 429, 503),
     ],

@@ -1,7 +1,6 @@
 // Gives tokens to whoever asks, so that the demo page and a first try need no login. Exists in development only.
 
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
 import { IsInt, IsObject, IsOptional, IsString, Length, Max, Min } from 'class-validator';
 import { identityOf } from './claims.js';
 import { TOKEN_VERIFIER } from './auth.tokens.js';
@@ -31,7 +30,6 @@ export class DevTokenRequest {
   ttl?: number;
 }
 
-@ApiExcludeController()
 @Controller('api/dev/tokens')
 export class DevTokensController {
   constructor(@Inject(TOKEN_VERIFIER) private readonly verifier: TokenVerifier) {}

@@ -105,12 +105,16 @@ export class ChannelExplorer implements OnModuleInit {
   }
 }
 
-/** A module that is being loaded has instances without state; its guards and handlers must wait. */
+/** Until a module that is being loaded is complete, its instances are placeholders: handlers and guards must wait. */
 function isBuilt(module: Module): boolean {
-  return module.isInstantiated && [...module.providers.values()].every(isSettled);
+  return [...module.providers.values(), ...module.injectables.values()].every(isSettled);
 }
 
+/** What is made for each request or for each user never settles, and need not. */
 function isSettled(wrapper: InstanceWrapper<unknown>): boolean {
   const isValue = wrapper.isNotMetatype && !wrapper.isFactory;
-  return isValue || wrapper.isTransient || wrapper.getInstanceByContextId(STATIC_CONTEXT).isResolved === true;
+  if (isValue || wrapper.isTransient) return true;
+  return (
+    wrapper.getInstanceByContextId(STATIC_CONTEXT).isResolved === true || !wrapper.isDependencyTreeStatic()
+  );
 }

@@ -1,11 +1,18 @@
 // The pipe that `@Payload()` brings along: checks the payload by the type of the parameter, so that no team forgets to. Knows no channel.
 
-import { ValidationPipe, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
-import { getMetadataStorage, type ValidationError } from 'class-validator';
+import { Logger, type ArgumentMetadata, type PipeTransform } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { getMetadataStorage, validate, type ValidationError, type ValidatorOptions } from 'class-validator';
 import type { ErrorDetail } from '../protocol/frames.js';
 import { invalidData, MAX_DETAILS } from './refusal.js';
 
-type Class = abstract new (...args: never[]) => unknown;
+type Class = new (...args: unknown[]) => object;
+
+const RULES: ValidatorOptions = {
+  whitelist: true,
+  forbidUnknownValues: true,
+  validationError: { target: false, value: false },
+};
 
 /** Parameter types that say nothing of the shape: interfaces, unions and `unknown` are `Object` at run time. */
 const OPEN: ReadonlySet<unknown> = new Set([undefined, null, Object]);
@@ -41,12 +48,7 @@ export function hasNoRules(metatype: unknown): boolean {
 }
 
 export class PayloadPipe implements PipeTransform<unknown, unknown> {
-  private readonly validation = new ValidationPipe({
-    whitelist: true,
-    forbidUnknownValues: true,
-    transform: true,
-    exceptionFactory: (errors) => invalidData(faultsOf(errors, '')),
-  });
+  private readonly logger = new Logger('Channels');
 
   transform(value: unknown, metadata: ArgumentMetadata): unknown {
     const { metatype } = metadata;
@@ -60,13 +62,29 @@ export class PayloadPipe implements PipeTransform<unknown, unknown> {
     if (value instanceof (metatype as Class)) return value;
     if (!isObject(value) || Array.isArray(value))
       throw invalidData([{ path: '', message: 'must be an object' }]);
-    return this.validate(value, metadata);
+    return this.check(value, metatype as Class);
   }
 
-  private async validate(value: object, metadata: ArgumentMetadata): Promise<unknown> {
-    const accepted: unknown = await this.validation.transform(value, metadata);
+  /**
+   * Nest's ValidationPipe does the same at twice the cost (13 µs against 6 for four fields), since it also guards against binary values
+   * and sparse arrays, which JSON does not have. class-transformer leaves out the keys `__proto__` and `constructor`.
+   */
+  private async check(value: object, metatype: Class): Promise<unknown> {
+    const accepted = this.build(value, metatype);
+    const errors = await validate(accepted, RULES);
+    if (errors.length > 0) throw invalidData(faultsOf(errors, ''));
     rememberAccepted(value, accepted);
     return accepted;
+  }
+
+  /** A `@Transform` meets values that no rule has seen yet, and class-transformer stumbles over a nested key `constructor`. */
+  private build(value: object, metatype: Class): object {
+    try {
+      return plainToInstance(metatype, value);
+    } catch (error) {
+      this.logger.debug(`A payload could not be made a ${metatype.name}. ${String(error)}`);
+      throw invalidData([{ path: '', message: 'cannot be read' }]);
+    }
   }
 }
 

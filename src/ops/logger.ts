@@ -5,6 +5,15 @@ import { pino, type Logger as Pino } from 'pino';
 import type { CoreLogger } from '../core/ports/application.js';
 import type { OpsOptions } from './ops.options.js';
 
+/** What Nest tells of each module and route at the start is for those who debug it. */
+const QUIET_CONTEXTS: ReadonlySet<string> = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
+
 /** Longest text of one field; what comes from outside may be long. */
 const MAX_FIELD = 2000;
 
@@ -22,7 +31,8 @@ export class StructuredLogger implements LoggerService, CoreLogger {
   }
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    const context = rest[rest.length - 1];
+    this.write(typeof context === 'string' && QUIET_CONTEXTS.has(context) ? 'debug' : 'info', message, rest);
   }
 
   fatal(message: unknown, ...rest: unknown[]): void {

@@ -1,13 +1,11 @@
 // Health, readiness and metrics over HTTP.
 
 import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
 import { SkipThrottle } from '@nestjs/throttler';
 import type { Response } from 'express';
 import { Operations } from '../core/operations.js';
 import { Metrics } from './metrics.js';
 
-@ApiExcludeController()
 @SkipThrottle()
 @Controller()
 export class OpsController {

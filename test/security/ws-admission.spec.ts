@@ -285,7 +285,7 @@ describe('caps', () => {
     await openSession(server.port, { token });
     expect(await statusOf(server, { headers: { Authorization: `Bearer ${token}` } })).toBe(429);
     first.dispose();
-    await expect.poll(() => server.stats().sessions).toBe(1);
+    await expect.poll(() => server.stats().sessions, { timeout: 5000 }).toBe(1);
     await openSession(server.port, { token });
   });
 

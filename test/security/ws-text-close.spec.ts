@@ -198,6 +198,6 @@ describe('a close frame', () => {
     const other = await session();
     const history = async (): Promise<unknown> =>
       (await other.request('history', { channel: 'room:before' })).data['messages'];
-    await expect.poll(history).toMatchObject([{ event: 'e', data: 1 }]);
+    await expect.poll(history, { timeout: 5000 }).toMatchObject([{ event: 'e', data: 1 }]);
   });
 });

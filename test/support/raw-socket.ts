@@ -455,7 +455,13 @@ export async function startSuiteServer(
   const folder = await mkdtemp(join(tmpdir(), 'trunkline-raw-'));
   const file = join(folder, 'channels.json');
   await writeFile(file, JSON.stringify([ALIVE, ...rules]));
-  const server = await startServer({ ...UNLIMITED, TRUNKLINE_CHANNELS_FILE: file, ...env });
+  const tidy = async (): Promise<void> => rm(folder, { recursive: true });
+  const server = await startServer({ ...UNLIMITED, TRUNKLINE_CHANNELS_FILE: file, ...env }).catch(
+    async (error: unknown) => {
+      await tidy();
+      throw error;
+    },
+  );
   const settle = async (): Promise<void> => {
     for (const raw of open) raw.dispose();
     await settlesAt(0, () => server.stats().sessions);
@@ -468,7 +474,7 @@ export async function startSuiteServer(
       await settle();
     } finally {
       await server.close();
-      await rm(folder, { recursive: true });
+      await tidy();
     }
     await settlesAt(socketsBefore, countTcpSockets);
   };

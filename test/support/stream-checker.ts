@@ -29,7 +29,9 @@ export function checkStream(frames: readonly WireFrame[], channel: string): Stre
     try {
       reader.read(frame);
     } catch (error) {
-      throw new Error(`Frame ${index} ${JSON.stringify(frame)}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`Frame ${index} ${JSON.stringify(frame)}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   });
   return reader;
@@ -84,7 +86,8 @@ class StreamReader implements Stream {
     const { epoch, from, to } = data as { epoch: string; from: number; to: number };
     this.discontinuities++;
     const replaced = epoch !== standing.epoch || data['reason'] === 'id_mismatch';
-    if (!replaced && from !== standing.offset + 1) throw new Error(`the gap begins where the session does not stand`);
+    if (!replaced && from !== standing.offset + 1)
+      throw new Error(`the gap begins where the session does not stand`);
     if (to < from) throw new Error('the gap ends before it begins');
     standing.epoch = epoch;
     standing.offset = to;

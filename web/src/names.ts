@@ -83,8 +83,7 @@ export function userId(name: string, suffix: string): string {
 /** One segment of a channel name: lower case, dashes for spaces, no character that a channel name refuses. */
 export function cleanRoom(text: string): string {
   const clean = text
-    .trim()
-    .replace(/^#+/, '')
+    .replace(/^[#\p{Z}]+|\p{Z}+$/gu, '')
     .toLowerCase()
     .replace(/\p{Z}+/gu, '-')
     .replace(/[\p{C}{}*"\\:]+/gu, '');

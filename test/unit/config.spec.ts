@@ -1,0 +1,333 @@
+// Environment → configuration: what is refused and in which words, what zero means, what production demands. Starts no server.
+import { describe, expect, it } from 'vitest';
+import { DEVELOPMENT_SECRET } from '../../src/auth/auth.options.js';
+import { ConfigError, loadConfig, type Config, type Environment } from '../../src/config/config.js';
+import { VARIABLES } from '../../src/config/variables.js';
+
+const SECRET = 'a-secret-of-our-own-0123456789abcdef';
+const PRODUCTION: Environment = {
+  NODE_ENV: 'production',
+  TRUNKLINE_JWT_SECRET: SECRET,
+  TRUNKLINE_ALLOWED_ORIGINS: 'https://app.example.com',
+};
+
+function faultsOf(env: Environment): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+interface BadValues {
+  readonly values: readonly string[];
+  /** What the sentence must say besides the name. */
+  readonly says: RegExp;
+}
+
+const NOT_A_NUMBER = ['abc', '1.5', '1e3', '0x10', '10s', '1,000', 'none', '--1', '99999999999999999999'];
+const numbers = (...more: string[]): BadValues => ({
+  values: [...NOT_A_NUMBER, '-1', ...more],
+  says: /\b(number|int)\b/,
+});
+const RATE: BadValues = {
+  values: [
+    'abc',
+    '-1/1s',
+    '10',
+    '10/',
+    '/s',
+    '10/0s',
+    '10/1d',
+    '1.5/s',
+    '10/s/s',
+    '10 per second',
+    'none',
+    '9999999999/s',
+  ],
+  says: /10\/1s.*0 means no limit/,
+};
+const TLS_FILE: BadValues = { values: ['/etc/tls/one-of-two.pem'], says: /both or none/ };
+
+/** Every variable that can be wrong, with what is wrong and what must be said. */
+const BAD: Readonly<Record<string, BadValues>> = {
+  PORT: numbers('65536', '70000'),
+  TRUNKLINE_JWT_SECRET: { values: ['short', 'x'.repeat(31)], says: /at least 32 bytes/ },
+  TRUNKLINE_API_KEYS: {
+    values: ['short', 'x'.repeat(15), `${'x'.repeat(16)},short`],
+    says: /at least 16 characters/,
+  },
+  TRUNKLINE_ALLOWED_ORIGINS: {
+    values: [
+      '*',
+      'app.example.com',
+      'https://app.example.com/',
+      'https://app.example.com/chat',
+      'https://*.example.com',
+      'HTTPS://app.example.com',
+      'https://app.example.com:443',
+      'null',
+      'https://app.example.com, nonsense',
+    ],
+    says: /origins such as https:\/\/app\.example\.com/,
+  },
+  TRUNKLINE_BACKPLANE: { values: ['postgres', 'MEMORY', 'none'], says: /must be .*memory/ },
+  TRUNKLINE_TLS_CERT_FILE: TLS_FILE,
+  TRUNKLINE_TLS_KEY_FILE: TLS_FILE,
+  TRUNKLINE_DRAIN_MS: numbers(),
+  TRUNKLINE_HEARTBEAT_MS: numbers('0', '999'),
+  TRUNKLINE_MAX_MESSAGE_BYTES: numbers('0', '127'),
+  TRUNKLINE_OUTBOX_BYTES: numbers(),
+  TRUNKLINE_OUTBOX_MESSAGES: numbers(),
+  TRUNKLINE_MAX_CHANNELS_PER_SESSION: numbers(),
+  TRUNKLINE_MAX_SESSIONS: numbers(),
+  TRUNKLINE_MAX_SESSIONS_PER_USER: numbers(),
+  TRUNKLINE_MESSAGE_RATE: RATE,
+  TRUNKLINE_CONNECT_RATE: RATE,
+  TRUNKLINE_API_RATE: RATE,
+  TRUNKLINE_HTTP_RATE: RATE,
+  TRUNKLINE_LOG_LEVEL: { values: ['loud', 'INFO', 'warning'], says: /silent.*trace/ },
+  TRUNKLINE_DOMAINS: { values: ['shop', 'chat,shop', 'chat none', 'Chat'], says: /chat/ },
+};
+
+/** Any text is a value of these; what is wrong with it shows when it is used. */
+const ANY_TEXT = [
+  'HOST',
+  'NODE_ENV',
+  'TRUNKLINE_JWT_ISSUER',
+  'TRUNKLINE_JWT_AUDIENCE',
+  'TRUNKLINE_CHANNELS_FILE',
+];
+
+describe('a bad value stops the start, names its variable and says what is right:', () => {
+  it('the table below speaks of every variable', () => {
+    expect([...Object.keys(BAD), ...ANY_TEXT].toSorted()).toEqual(
+      VARIABLES.map(({ name }) => name).toSorted(),
+    );
+  });
+
+  it.each(
+    Object.entries(BAD).flatMap(([name, { values, says }]) =>
+      values.map((value) => [name, value, says] as const),
+    ),
+  )('%s=%s', (name, value, says) => {
+    const faults = faultsOf({ [name]: value });
+    expect(faults).not.toEqual([]);
+    for (const fault of faults) {
+      expect(fault).toContain(name);
+      expect(fault).toMatch(says);
+      expect(fault).toMatch(/\.$/);
+    }
+  });
+
+  it('all that is wrong is told at once, one line each, in an error a person can read', () => {
+    const load = (): unknown =>
+      loadConfig({ PORT: 'x', TRUNKLINE_MESSAGE_RATE: 'x', TRUNKLINE_LOG_LEVEL: 'x' });
+    expect(load).toThrow(ConfigError);
+    expect(load).toThrow(/^The configuration is not valid:\n {2}PORT: .+\n {2}.+\n {2}.+$/);
+  });
+});
+
+describe('a good value', () => {
+  const value = (env: Environment, pick: (config: Config) => unknown): unknown =>
+    pick(loadConfig(env).config);
+
+  it.each<[string, string, (config: Config) => unknown, unknown]>([
+    ['PORT', '8080', ({ server }) => server.port, 8080],
+    ['PORT', ' 8080 ', ({ server }) => server.port, 8080],
+    ['PORT', '0', ({ server }) => server.port, 0],
+    ['HOST', '127.0.0.1', ({ server }) => server.host, '127.0.0.1'],
+    ['TRUNKLINE_JWT_SECRET', SECRET, ({ auth }) => auth.secret, SECRET],
+    ['TRUNKLINE_JWT_ISSUER', 'https://id.example.com', ({ auth }) => auth.issuer, 'https://id.example.com'],
+    ['TRUNKLINE_JWT_AUDIENCE', 'trunkline', ({ auth }) => auth.audience, 'trunkline'],
+    [
+      'TRUNKLINE_API_KEYS',
+      ' key-of-the-backend , key-of-the-worker-1 ,',
+      ({ auth }) => auth.apiKeys,
+      ['key-of-the-backend', 'key-of-the-worker-1'],
+    ],
+    [
+      'TRUNKLINE_ALLOWED_ORIGINS',
+      'https://app.example.com,http://localhost:5173',
+      ({ auth }) => auth.allowedOrigins,
+      ['https://app.example.com', 'http://localhost:5173'],
+    ],
+    ['TRUNKLINE_BACKPLANE', 'memory', ({ server }) => server.backplane, 'memory'],
+    ['TRUNKLINE_CHANNELS_FILE', 'rules.json', ({ server }) => server.channelsFile, 'rules.json'],
+    ['TRUNKLINE_DRAIN_MS', '5000', ({ ops }) => ops.drainMs, 5000],
+    ['TRUNKLINE_MAX_MESSAGE_BYTES', '128', ({ ws }) => ws.maxMessageBytes, 128],
+    ['TRUNKLINE_OUTBOX_BYTES', '1000', ({ core }) => core.outboxBytes, 1000],
+    ['TRUNKLINE_OUTBOX_MESSAGES', '10', ({ core }) => core.outboxMessages, 10],
+    ['TRUNKLINE_MAX_CHANNELS_PER_SESSION', '7', ({ core }) => core.maxChannelsPerSession, 7],
+    ['TRUNKLINE_MAX_SESSIONS', '100', ({ core }) => core.maxSessions, 100],
+    ['TRUNKLINE_MAX_SESSIONS_PER_USER', '3', ({ core }) => core.maxSessionsPerUser, 3],
+    ['TRUNKLINE_MESSAGE_RATE', '600/m', ({ limits }) => limits.messageRate, { count: 600, periodMs: 60_000 }],
+    ['TRUNKLINE_CONNECT_RATE', '5/10s', ({ limits }) => limits.connectRate, { count: 5, periodMs: 10_000 }],
+    ['TRUNKLINE_API_RATE', '1000/1h', ({ limits }) => limits.apiRate, { count: 1000, periodMs: 3_600_000 }],
+    ['TRUNKLINE_HTTP_RATE', '20/1m', ({ limits }) => limits.httpRate, { count: 20, periodMs: 60_000 }],
+    ['TRUNKLINE_LOG_LEVEL', 'debug', ({ ops }) => ops.logLevel, 'debug'],
+    ['TRUNKLINE_DOMAINS', 'chat', ({ server }) => server.domains, ['chat']],
+    ['TRUNKLINE_DOMAINS', 'none', ({ server }) => server.domains, []],
+  ])('%s=%s is taken', (name, text, pick, expected) => {
+    expect(value({ [name]: text }, pick)).toEqual(expected);
+  });
+
+  it('of the heartbeat reaches both the transport that pings and the core that tells it', () => {
+    const { config } = loadConfig({ TRUNKLINE_HEARTBEAT_MS: '1500' });
+    expect([config.ws.heartbeatMs, config.core.heartbeatMs]).toEqual([1500, 1500]);
+  });
+
+  it('that is empty or blank counts as not set', () => {
+    const empty = Object.fromEntries(VARIABLES.map(({ name }, index) => [name, index % 2 === 0 ? '' : '  ']));
+    expect(loadConfig(empty)).toEqual(loadConfig({}));
+  });
+});
+
+describe('zero', () => {
+  it.each<[string, (config: Config) => number]>([
+    ['TRUNKLINE_OUTBOX_BYTES', ({ core }) => core.outboxBytes],
+    ['TRUNKLINE_OUTBOX_MESSAGES', ({ core }) => core.outboxMessages],
+    ['TRUNKLINE_MAX_CHANNELS_PER_SESSION', ({ core }) => core.maxChannelsPerSession],
+    ['TRUNKLINE_MAX_SESSIONS_PER_USER', ({ core }) => core.maxSessionsPerUser],
+    ['TRUNKLINE_DRAIN_MS', ({ ops }) => ops.drainMs],
+    ['TRUNKLINE_MESSAGE_RATE', ({ limits }) => limits.messageRate.count],
+    ['TRUNKLINE_CONNECT_RATE', ({ limits }) => limits.connectRate.count],
+    ['TRUNKLINE_API_RATE', ({ limits }) => limits.apiRate.count],
+    ['TRUNKLINE_HTTP_RATE', ({ limits }) => limits.httpRate.count],
+  ])('is kept for %s, where it lifts the limit or the wait', (name, pick) => {
+    expect(pick(loadConfig({ [name]: '0' }).config)).toBe(0);
+  });
+
+  it('for TRUNKLINE_MAX_SESSIONS means as many as the open-file limit leaves room for, as the empty one does', () => {
+    const { maxSessions } = loadConfig({ TRUNKLINE_MAX_SESSIONS: '0' }).config.core;
+    expect(maxSessions).toBeGreaterThan(0);
+    expect(maxSessions).toBe(loadConfig({}).config.core.maxSessions);
+  });
+});
+
+describe('a name that begins with TRUNKLINE_', () => {
+  it('and is unknown is warned of by name, and the start goes on', () => {
+    const { warnings } = loadConfig({ TRUNKLINE_PORT: '3000', TRUNKLINE_jwt_secret: SECRET });
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toContain('TRUNKLINE_PORT');
+    expect(warnings[1]).toContain('TRUNKLINE_jwt_secret');
+  });
+
+  it('and is known is not warned of, nor are names of others', () => {
+    const env = {
+      ...Object.fromEntries(VARIABLES.map(({ name }) => [name, ''])),
+      PATH: '/bin',
+      MY_TRUNKLINE_X: '1',
+    };
+    expect(loadConfig(env).warnings).toEqual([]);
+  });
+
+  it('is never warned of with its value, which may be a secret', () => {
+    expect(loadConfig({ TRUNKLINE_JWT_SECRETS: SECRET }).warnings.join()).not.toContain(SECRET);
+  });
+});
+
+describe('in production', () => {
+  it('a secret of one’s own and a list of origins are enough', () => {
+    const { config, warnings } = loadConfig(PRODUCTION);
+    expect(config.production).toBe(true);
+    expect(config.auth.devTokens).toBe(false);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each<[string, Environment, RegExp]>([
+    [
+      'a missing secret',
+      { TRUNKLINE_JWT_SECRET: undefined },
+      /^TRUNKLINE_JWT_SECRET: .*required in production/,
+    ],
+    ['a blank secret', { TRUNKLINE_JWT_SECRET: '  ' }, /^TRUNKLINE_JWT_SECRET: .*required in production/],
+    [
+      'the sample secret',
+      { TRUNKLINE_JWT_SECRET: DEVELOPMENT_SECRET },
+      /^TRUNKLINE_JWT_SECRET: .*sample secret/,
+    ],
+    [
+      'the sample secret with blanks',
+      { TRUNKLINE_JWT_SECRET: ` ${DEVELOPMENT_SECRET} ` },
+      /^TRUNKLINE_JWT_SECRET: .*sample secret/,
+    ],
+    ['a short secret', { TRUNKLINE_JWT_SECRET: 'short' }, /^TRUNKLINE_JWT_SECRET: .*32 bytes/],
+    [
+      'no origins',
+      { TRUNKLINE_ALLOWED_ORIGINS: undefined },
+      /^TRUNKLINE_ALLOWED_ORIGINS: .*required in production/,
+    ],
+    [
+      'blank origins',
+      { TRUNKLINE_ALLOWED_ORIGINS: ' ' },
+      /^TRUNKLINE_ALLOWED_ORIGINS: .*required in production/,
+    ],
+    [
+      'a list of no origins',
+      { TRUNKLINE_ALLOWED_ORIGINS: ' , ' },
+      /^TRUNKLINE_ALLOWED_ORIGINS: .*required in production/,
+    ],
+  ])('%s stops the start', (_name, change, says) => {
+    const faults = faultsOf({ ...PRODUCTION, ...change });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(says);
+  });
+
+  it('the secret is in no fault', () => {
+    const env = { ...PRODUCTION, TRUNKLINE_JWT_SECRET: 'hunter2', TRUNKLINE_API_KEYS: 'swordfish' };
+    expect(faultsOf(env).join('\n')).not.toMatch(/hunter2|swordfish/);
+  });
+});
+
+describe('outside production', () => {
+  it.each([undefined, '', 'development', 'test'])(
+    '(NODE_ENV=%s) nothing has to be set, and tokens are given to who asks',
+    (NODE_ENV) => {
+      const { config, warnings } = loadConfig({ NODE_ENV });
+      expect(config.production).toBe(false);
+      expect(config.auth).toMatchObject({ secret: DEVELOPMENT_SECRET, devTokens: true, allowedOrigins: [] });
+      expect(warnings).toEqual([]);
+    },
+  );
+});
+
+describe('the two files of TLS', () => {
+  const CERT = { TRUNKLINE_TLS_CERT_FILE: 'cert.pem' };
+  const KEY = { TRUNKLINE_TLS_KEY_FILE: 'key.pem' };
+
+  it('are taken together', () => {
+    const { tlsCertFile, tlsKeyFile } = loadConfig({ ...CERT, ...KEY }).config.server;
+    expect([tlsCertFile, tlsKeyFile]).toEqual(['cert.pem', 'key.pem']);
+  });
+
+  it.each([CERT, KEY])('one alone stops the start and names both: %j', (env) => {
+    const [fault, ...more] = faultsOf(env);
+    expect(more).toEqual([]);
+    expect(fault).toMatch(/TRUNKLINE_TLS_CERT_FILE.*TRUNKLINE_TLS_KEY_FILE.*both or none/);
+  });
+});
+
+describe('the configuration', () => {
+  it('is frozen all the way down', () => {
+    const { config } = loadConfig({ TRUNKLINE_API_KEYS: 'key-of-the-backend' });
+    const open: string[] = [];
+    const visit = (value: unknown, path: string): void => {
+      if (typeof value !== 'object' || value === null) return;
+      if (!Object.isFrozen(value)) open.push(path);
+      for (const [key, inner] of Object.entries(value)) visit(inner, `${path}.${key}`);
+    };
+    visit(config, 'config');
+    expect(open).toEqual([]);
+    expect(() => (config.auth.apiKeys as string[]).push('another')).toThrow(TypeError);
+  });
+
+  it('does not change when the environment does', () => {
+    const env: Record<string, string> = { PORT: '4000' };
+    const { config } = loadConfig(env);
+    env['PORT'] = '5000';
+    expect(config.server.port).toBe(4000);
+  });
+});
