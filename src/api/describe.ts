@@ -6,6 +6,7 @@ import { ApiBody, ApiQuery, ApiResponse, type OpenAPIObject } from '@nestjs/swag
 
 export type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 export type Schema = Schemas[string];
+export type PlainSchema = Exclude<Schema, { readonly $ref: string }>;
 
 /** Every field of the DTO, each with its schema. */
 export type FieldsOf<T> = { readonly [Field in keyof T]-?: Schema };

@@ -2,26 +2,26 @@
 
 import { ERRORS } from '../protocol/codes.js';
 import { MAX_CHANNEL_LENGTH, MAX_EVENT_LENGTH, MAX_KEY_LENGTH, MAX_USER_LENGTH } from '../protocol/names.js';
-import { objectOf, schemaRef, type Schema, type Schemas } from './describe.js';
+import { objectOf, schemaRef, type PlainSchema, type Schema, type Schemas } from './describe.js';
 
-export const channel: Schema = { type: 'string', maxLength: MAX_CHANNEL_LENGTH, example: 'chat:lobby' };
-export const event: Schema = { type: 'string', maxLength: MAX_EVENT_LENGTH, example: 'message' };
-export const key: Schema = { type: 'string', maxLength: MAX_KEY_LENGTH };
-export const user: Schema = { type: 'string', maxLength: MAX_USER_LENGTH, example: 'ana' };
-const count: Schema = { type: 'integer', minimum: 0 };
-export const time: Schema = {
+export const channel: PlainSchema = { type: 'string', maxLength: MAX_CHANNEL_LENGTH, example: 'chat:lobby' };
+export const event: PlainSchema = { type: 'string', maxLength: MAX_EVENT_LENGTH, example: 'message' };
+export const key: PlainSchema = { type: 'string', maxLength: MAX_KEY_LENGTH };
+export const user: PlainSchema = { type: 'string', maxLength: MAX_USER_LENGTH, example: 'ana' };
+const count: PlainSchema = { type: 'integer', minimum: 0 };
+export const time: PlainSchema = {
   type: 'integer',
   description: 'Milliseconds since 1970.',
   example: 1_790_000_000_000,
 };
-const epoch: Schema = {
+const epoch: PlainSchema = {
   type: 'string',
   description: 'Random name of this life of the log.',
   example: 'q3mVvKx0Zk8',
 };
-const offset: Schema = { type: 'integer', minimum: 0, description: '0 when nothing is kept.', example: 42 };
-const id: Schema = { type: 'string', description: 'Of the publication at `offset`.', example: 'Jx8hV2mQ0aE' };
-export const anything: Schema = { description: 'Any JSON value.' };
+const offset: PlainSchema = { type: 'integer', minimum: 0, description: '0 when nothing is kept.', example: 42 };
+const id: PlainSchema = { type: 'string', description: 'Of the publication at `offset`.', example: 'Jx8hV2mQ0aE' };
+export const anything: PlainSchema = { description: 'Any JSON value.' };
 const position = { epoch, offset, id };
 
 function list(name: string): Schema {
@@ -29,8 +29,8 @@ function list(name: string): Schema {
 }
 
 const details = list('ErrorDetail');
-const retry: Schema = { type: 'boolean', description: 'The same request may succeed later, unchanged.' };
-const retryAfterMs: Schema = { type: 'integer', minimum: 0 };
+const retry: PlainSchema = { type: 'boolean', description: 'The same request may succeed later, unchanged.' };
+const retryAfterMs: PlainSchema = { type: 'integer', minimum: 0 };
 const codes = Object.keys(ERRORS);
 
 export const ANSWERS: Schemas = {

@@ -52,7 +52,9 @@ describe('two pages side by side', { timeout: 60_000 }, () => {
   it('show what the other writes, as text and never as markup', async () => {
     await say(ana.page, 'hello <b>Ben</b> <img src=x onerror=alert(1)>');
     await seen(ben.page, 'hello <b>Ben</b>').waitFor();
-    expect(await ben.page.locator('[data-testid=message-text] b, [data-testid=message-text] img').count()).toBe(0);
+    expect(
+      await ben.page.locator('[data-testid=message-text] b, [data-testid=message-text] img').count(),
+    ).toBe(0);
     await say(ben.page, 'hello Ana');
     await seen(ana.page, 'hello Ana').waitFor();
     expect(await seen(ana.page, 'hello Ana').count()).toBe(1);
@@ -68,10 +70,19 @@ describe('two pages side by side', { timeout: 60_000 }, () => {
   it('survive a restart of the server and go on', async () => {
     const { port } = server;
     await server.close();
-    await ana.page.getByTestId('state').filter({ hasNotText: /^\s*connected/i }).waitFor();
+    await ana.page
+      .getByTestId('state')
+      .filter({ hasNotText: /^\s*connected/i })
+      .waitFor();
     server = await startServer({ PORT: String(port) });
-    await ana.page.getByTestId('state').filter({ hasText: /connected/i }).waitFor({ timeout: 30_000 });
-    await ben.page.getByTestId('state').filter({ hasText: /connected/i }).waitFor({ timeout: 30_000 });
+    await ana.page
+      .getByTestId('state')
+      .filter({ hasText: /connected/i })
+      .waitFor({ timeout: 30_000 });
+    await ben.page
+      .getByTestId('state')
+      .filter({ hasText: /connected/i })
+      .waitFor({ timeout: 30_000 });
     await say(ana.page, 'still here?');
     await seen(ben.page, 'still here?').waitFor();
     await say(ben.page, 'always');
@@ -90,12 +101,18 @@ describe('two pages side by side', { timeout: 60_000 }, () => {
 
   it('show that the other has left', async () => {
     await ben.page.context().close();
-    await ana.page.getByTestId('system').filter({ hasText: /Ben.*left/ }).first().waitFor();
+    await ana.page
+      .getByTestId('system')
+      .filter({ hasText: /Ben.*left/ })
+      .first()
+      .waitFor();
     await ana.page.getByTestId('member').filter({ hasText: 'Ben' }).waitFor({ state: 'detached' });
   });
 
   it('had nothing to complain of but the restart', () => {
-    const unexpected = ana.errors.filter((text) => !/WebSocket connection|ERR_CONNECTION_REFUSED|net::ERR/.test(text));
+    const unexpected = ana.errors.filter(
+      (text) => !/WebSocket connection|ERR_CONNECTION_REFUSED|net::ERR/.test(text),
+    );
     expect(unexpected).toEqual([]);
   });
 });

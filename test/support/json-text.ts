@@ -22,7 +22,10 @@ export const stringText = fc.array(letter, { maxLength: 6 }).map((letters) => `"
 export function spelled(text: string): fc.Arbitrary<string> {
   return fc
     .array(fc.boolean(), { minLength: text.length, maxLength: text.length })
-    .map((escapes) => `"${[...text].map((char, i) => (escapes[i] === true ? escaped(char) : quoted(char))).join('')}"`);
+    .map(
+      (escapes) =>
+        `"${[...text].map((char, i) => (escapes[i] === true ? escaped(char) : quoted(char))).join('')}"`,
+    );
 }
 
 export interface Member {

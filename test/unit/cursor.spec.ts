@@ -12,9 +12,31 @@ const position: fc.Arbitrary<Position> = fc.record({
   offset: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
   id: fc.oneof(token, fc.constant('')),
 });
-const signs = fc.constantFrom('~', '!', '.', '%', "'", '(', ')', '-', '_', ':', '/', '?', '&', '=', '+', '#', ';', ',');
+const signs = fc.constantFrom(
+  '~',
+  '!',
+  '.',
+  '%',
+  "'",
+  '(',
+  ')',
+  '-',
+  '_',
+  ':',
+  '/',
+  '?',
+  '&',
+  '=',
+  '+',
+  '#',
+  ';',
+  ',',
+);
 const channel = fc
-  .array(fc.oneof(signs, fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 })), { minLength: 1, maxLength: 12 })
+  .array(fc.oneof(signs, fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 })), {
+    minLength: 1,
+    maxLength: 12,
+  })
   .map((parts) => parts.join(''))
   .filter(isChannelName);
 const cursor = fc.uniqueArray(fc.tuple(channel, position), { maxLength: 12, selector: ([name]) => name });
@@ -40,7 +62,9 @@ describe('cursor', () => {
 
   it('never throws on a text from outside', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void decodeCursor(text)));
-    const parts = fc.array(fc.oneof(signs, token, fc.constantFrom('%zz', '%ff', '%', '1~')), { maxLength: 20 });
+    const parts = fc.array(fc.oneof(signs, token, fc.constantFrom('%zz', '%ff', '%', '1~')), {
+      maxLength: 20,
+    });
     fc.assert(fc.property(parts, (texts) => void decodeCursor(`1~${texts.join('')}`)));
   });
 
@@ -70,7 +94,10 @@ describe('cursor', () => {
 
   it('fits 128 channels of ordinary names', () => {
     const entries = Array.from({ length: 128 }, (_, i) => {
-      return [`chat:room-${i}`, { epoch: 'x'.repeat(12), offset: 1_000_000 + i, id: 'y'.repeat(11) }] as const;
+      return [
+        `chat:room-${i}`,
+        { epoch: 'x'.repeat(12), offset: 1_000_000 + i, id: 'y'.repeat(11) },
+      ] as const;
     });
     const text = encodeCursor(new Map(entries));
     expect(text.length).toBeLessThanOrEqual(MAX_CURSOR_LENGTH);

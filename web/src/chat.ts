@@ -7,12 +7,13 @@ import { RoomView } from './room-view.js';
 import { RoomList } from './rooms.js';
 import { Sidebar } from './sidebar.js';
 import { StatePill } from './state-pill.js';
-import type { Credential } from './token.js';
+import { BadToken, NoDevTokens, type Credential } from './token.js';
 import { UnreadTitle } from './unread.js';
 
 export interface ChatOptions {
   readonly credential: Credential;
-  leave(): void;
+  /** `cause`: why one cannot stay. */
+  leave(cause?: Error): void;
   /** Returns the rooms to list. */
   roomOpened(room: string): readonly string[];
 }
@@ -99,6 +100,11 @@ export class ChatPage {
   }
 
   private watchConnection(): void {
+    this.trunkline.on('error', (error) => {
+      // No retry can help, and only a person can give another token.
+      if (error instanceof BadToken || error instanceof NoDevTokens) this.options.leave(error);
+      else console.warn(error);
+    });
     addEventListener('online', this.onOnline);
     this.trunkline.on('state', (change) => {
       // The only transport of the client so far.

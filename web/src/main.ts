@@ -70,13 +70,13 @@ class App {
     const credential =
       token === undefined || token === ''
         ? await devCredential(userId(name, this.profile.suffix), name)
-        : pastedCredential(token, name);
+        : await pastedCredential(token, name, `chat:${room}`);
     this.token = token;
     this.keep({ ...withRoom(this.profile, room), name, joined: true });
     this.closeChat();
     this.chat = new ChatPage({
       credential,
-      leave: () => this.leave(),
+      leave: (cause) => this.leave(cause),
       roomOpened: (opened) => this.noteRoom(opened),
     });
     this.root.replaceChildren(this.chat.element);
@@ -95,9 +95,10 @@ class App {
     if (room !== undefined && room !== this.profile.room) this.chat?.open(room);
   }
 
-  private leave(): void {
+  private leave(cause?: Error): void {
     this.keep({ ...this.profile, joined: false });
-    this.showJoin(undefined);
+    if (needsToken(cause)) this.token ??= '';
+    this.showJoin(cause?.message);
   }
 
   private closeChat(): void {

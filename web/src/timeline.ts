@@ -79,15 +79,16 @@ export class Timeline {
   }
 
   private placeOf(entry: Entry): number {
-    if (entry.kind === 'message' && entry.status !== 'sent') return this.entries.length;
     const later = this.entries.findIndex((other) => isAfter(other, entry));
     return later < 0 ? this.entries.length : later;
   }
 }
 
-/** Only positions and the unsent decide: the clocks of senders do not agree. */
+/** Positions decide, since the clocks of senders do not agree. The unsent stand last, in the order of their writing. */
 function isAfter(other: Entry, entry: Entry): boolean {
   if (other.kind !== 'message') return false;
+  const unsent = entry.kind === 'message' && entry.status !== 'sent';
+  if (unsent) return other.status !== 'sent' && other.time > entry.time;
   if (other.status !== 'sent') return true;
   if (entry.kind !== 'message' || entry.offset === undefined || other.offset === undefined) return false;
   return other.era === entry.era ? other.offset > entry.offset : other.era > entry.era;

@@ -68,16 +68,35 @@ function problemText(body: unknown): string | undefined {
   return undefined;
 }
 
-/** Reads the claims to know whose token it is. The signature is the server's business. */
-export function pastedCredential(token: string, name: string): Credential {
+/** Reads the claims to know whose token it is. Whether it is good, the server says. */
+export async function pastedCredential(token: string, name: string, channel: string): Promise<Credential> {
   const claims = readClaims(token);
   if (typeof claims['sub'] !== 'string' || claims['sub'] === '')
     throw new BadToken('The token names no user (claim "sub").');
+  await assertAccepted(token, channel);
+  const { exp } = claims;
   return {
     user: claims['sub'],
     name: typeof claims['name'] === 'string' ? claims['name'] : name,
-    token: () => Promise.resolve(token),
+    async token() {
+      // Rejects rather than throws, as a fetch would.
+      if (typeof exp === 'number' && exp * 1000 <= Date.now())
+        throw new BadToken('Your token has ended. Paste a new one.');
+      return token;
+    },
   };
+}
+
+/** A browser hides why a WebSocket was refused, so the token is shown to the REST API first. */
+async function assertAccepted(token: string, channel: string): Promise<void> {
+  const response = await fetch(`/api/channels/${encodeURIComponent(channel)}/members`, {
+    headers: { authorization: `Bearer ${token}` },
+  }).catch(() => undefined);
+  if (response === undefined) throw new Error('The server cannot be reached. Is it running?');
+  if (response.status !== 401) return;
+  throw new BadToken(
+    problemText(await response.json().catch(() => undefined)) ?? 'The server refuses this token.',
+  );
 }
 
 function readClaims(token: string): Record<string, unknown> {
