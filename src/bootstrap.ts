@@ -2,6 +2,7 @@
 
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type { ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -38,7 +39,7 @@ export async function createApp(config: Config, options: BootOptions = {}): Prom
     ...tls(config),
   });
   const server = app.getHttpServer();
-  app.disable('x-powered-by');
+  boundRequests(server);
   configureApi(app);
   servePages(app, PAGES);
   app.useWebSocketAdapter(new TrunklineWsAdapter(app, server));
@@ -58,6 +59,17 @@ export async function startApp(config: Config, options?: BootOptions): Promise<R
   });
   const address = server.address();
   return { app, port: typeof address === 'object' && address !== null ? address.port : config.server.port };
+}
+
+/** A peer that sends its request a byte at a time is cut off after ten seconds, two more at most until it is noticed. */
+const REQUEST_MS = 10_000;
+const REQUEST_CHECK_MS = 2000;
+
+function boundRequests(server: Server): void {
+  server.headersTimeout = REQUEST_MS;
+  server.requestTimeout = REQUEST_MS;
+  // Read when listening starts; only the constructor takes it as an option, and Nest calls that.
+  (server as Server & { connectionsCheckingInterval: number }).connectionsCheckingInterval = REQUEST_CHECK_MS;
 }
 
 function tls({ server }: Config): { httpsOptions?: { cert: Buffer; key: Buffer; minVersion: 'TLSv1.2' } } {

@@ -49,11 +49,20 @@ export const JsonBody = createParamDecorator(
 );
 
 function jsonText(request: RawBodyRequest<Request>): JsonText {
-  const media = request.is('application/json');
-  if (media === false) throw new UnsupportedMediaTypeException('The body must be application/json.');
-  const json = texts.get(request) ?? (request.rawBody === undefined ? undefined : readText(request.rawBody));
-  if (media === null || json === undefined || json.text === '') throw invalid('The body is missing.');
-  return json;
+  if (isEmpty(request)) throw invalid('The body is missing.');
+  if (request.is('application/json') === false) {
+    throw new UnsupportedMediaTypeException('The body must be application/json.');
+  }
+  const json = texts.get(request);
+  if (json !== undefined) return json;
+  if (request.rawBody === undefined)
+    throw new Error('Bodies need configureApi(app), or an application with rawBody.');
+  return readText(request.rawBody);
+}
+
+/** RFC 9112 §6: a request without these has no body. */
+function isEmpty({ headers }: Request): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
 function readText(bytes: Buffer): JsonText {

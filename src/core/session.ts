@@ -51,8 +51,10 @@ export interface SessionStart {
 
 /** Malformed frames in a row before the session is closed. */
 const MALFORMED_LIMIT = 10;
-/** Refused by rate in a row before the session is closed: the peer does not listen to what it is told. */
-const REFUSED_LIMIT = 200;
+/** Frames over the rate before the session is closed: the peer does not listen to what it is told. */
+const EXCESS_LIMIT = 200;
+/** A frame within the rate makes up for this many over it. */
+const EXCESS_FORGIVEN = 20;
 /** Frames that wait for an earlier one before the transport stops reading, and at which it goes on. */
 const INBOX_PAUSE = 64;
 const INBOX_RESUME = 16;
@@ -73,7 +75,7 @@ export class Session implements Listener, OutboxOwner {
   private running = false;
   private paused = false;
   private malformed = 0;
-  private refused = 0;
+  private excess = 0;
 
   constructor(
     start: SessionStart,
@@ -106,14 +108,17 @@ export class Session implements Listener, OutboxOwner {
   /** One frame from the peer. Frames are handled strictly one after another; each gets its answer. */
   receive(input: string): void {
     if (this.ended) return;
-    const waitMs = this.gate.take(this.context.clock.now());
+    const waitMs = this.metered();
+    if (this.ended) return;
     const decoded = waitMs > 0 ? this.overRate(input, waitMs) : this.format.decode(input);
     this.enqueue(decoded);
   }
 
   /** A frame that the transport could not even read as text. */
   receiveMalformed(error: ErrorBody): void {
-    if (!this.ended) this.enqueue({ ok: false, id: undefined, error });
+    if (this.ended) return;
+    this.metered();
+    this.enqueue({ ok: false, id: undefined, error });
   }
 
   send(frame: Frame): void {
@@ -164,6 +169,14 @@ export class Session implements Listener, OutboxOwner {
     this.context.onEnd(this, code, told);
   }
 
+  /** Milliseconds to wait, 0 when within the rate. Every frame counts, whatever it is; a flood of any kind ends. */
+  private metered(): number {
+    const waitMs = this.gate.take(this.context.clock.now());
+    this.excess = waitMs > 0 ? this.excess + 1 : Math.max(0, this.excess - EXCESS_FORGIVEN);
+    if (this.excess >= EXCESS_LIMIT) this.close(CLOSE.rateLimited);
+    return waitMs;
+  }
+
   private overRate(input: string, waitMs: number): Decoded {
     const decoded = this.format.decode(input);
     if (decoded.ok ? decoded.command.type === 'unsubscribe' : decoded.error.code === 'invalid_frame')
@@ -204,15 +217,12 @@ export class Session implements Listener, OutboxOwner {
     const { code } = decoded.error;
     this.context.outbox.stats.error(code);
     this.malformed = code === 'invalid_frame' ? this.malformed + 1 : 0;
-    this.refused = code === 'rate_limited' ? this.refused + 1 : 0;
     this.reply(decoded, decoded.error);
     if (this.malformed >= MALFORMED_LIMIT) this.close(CLOSE.violation);
-    else if (this.refused >= REFUSED_LIMIT) this.close(CLOSE.rateLimited);
   }
 
   private async execute({ id, command }: Extract<Decoded, { ok: true }>): Promise<void> {
     this.malformed = 0;
-    this.refused = 0;
     this.context.outbox.stats.frames++;
     try {
       const { result, after } = await this.context.commands.run(this, command);

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Answer } from '../support/api-client.js';
+import { listen } from '../support/api-listener.js';
 import { startApi, type ApiServer } from '../support/api-server.js';
 
 interface Published {
@@ -75,32 +76,14 @@ describe('publishing', () => {
   });
 
   it('reaches subscribers, except the session that is named', async () => {
-    const listen = async (): Promise<{ id: string; next: Promise<string>; close(): void }> => {
-      const socket = new WebSocket(api.server.wsUrl, ['trunkline.v1', `bearer.${api.server.token('ben')}`]);
-      const frames: string[] = [];
-      let wake = (): void => {};
-      socket.addEventListener('message', ({ data }) => {
-        frames.push(String(data));
-        wake();
-      });
-      const take = async (event: string): Promise<string> => {
-        for (;;) {
-          const at = frames.findIndex((text) => text.startsWith(`{"event":"${event}"`));
-          if (at >= 0) return frames.splice(at, 1)[0] as string;
-          await new Promise<void>((resolve) => (wake = resolve));
-        }
-      };
-      const welcome = JSON.parse(await take('welcome')) as { data: { session: string } };
-      socket.send('{"event":"subscribe","id":1,"data":{"channel":"room:live"}}');
-      await take('ok');
-      return { id: welcome.data.session, next: take('message'), close: () => socket.close() };
-    };
-    const spared = await listen();
-    const other = await listen();
-    await api.backend.post(path('room:live'), { event: 'note', data: 'first', exceptSession: spared.id });
+    const { wsUrl, token } = api.server;
+    const spared = await listen(wsUrl, token('ben'), 'room:live');
+    const other = await listen(wsUrl, token('cleo'), 'room:live');
+    const body = { event: 'note', data: 'first', exceptSession: spared.session };
+    await api.backend.post(path('room:live'), body);
     await api.backend.post(path('room:live'), { event: 'note', data: 'second' });
-    expect(await other.next).toContain('"first"');
-    expect(await spared.next).toContain('"second"');
+    expect(await other.next()).toContain('"first"');
+    expect(await spared.next()).toContain('"second"');
     spared.close();
     other.close();
   });
@@ -252,7 +235,7 @@ describe('names in the path', () => {
   });
 
   it.each(['%', '%zz', '%c3', '%ff', '%ed%a0%80'])(
-    'are refused when the %% sequence is malformed: %s',
+    'are refused when a percent sequence is malformed: %s',
     async (segment) => {
       const answer = await api.backend.post(`/api/channels/${segment}/messages`, { event: 'note', data: 1 });
       expect([answer.status, code(answer)]).toEqual([400, 'invalid_data']);

@@ -113,6 +113,11 @@ describe('subscribe', () => {
     await Promise.all(calls);
     await room.subscribe();
     await caughtUp(peer);
+    const other = client.trunkline.channel('chat:other');
+    const more = [other.subscribe(), other.subscribe()];
+    peer.ok(await peer.next('subscribe'), { ...reply(0), channel: 'chat:other' });
+    await Promise.all(more);
+    await caughtUp(peer);
   });
 
   it('may begin at a position the application has kept', async () => {
@@ -258,13 +263,29 @@ describe('resume', () => {
   });
 });
 
+it('asks again for what was held back behind a publish of its own', async () => {
+  const peer = await subscribed(5);
+  const call = room.publish('message', { text: 'mine' }, { echo: false });
+  await peer.next('publish');
+  peer.push('message', message(7));
+  await caughtUp(peer);
+  client.trunkline.close();
+  await expect(call).rejects.toMatchObject({ code: 'closed' });
+  client.trunkline.connect();
+  const again = await welcomed();
+  expect((await again.next('subscribe')).data['since']).toMatchObject({ offset: 5 });
+  expect(heard).toEqual([]);
+});
+
 describe('unsubscribe', () => {
   it('hands on nothing more, and forgets the place', async () => {
     const peer = await subscribed(1);
     const left = room.unsubscribe();
     peer.push('message', message(2));
+    peer.push('join', { channel: 'chat:lobby', member: member('ben') });
     peer.ok(await peer.next('unsubscribe'), { channel: 'chat:lobby' });
     await left;
+    expect(room.members.size).toBe(0);
     const call = room.subscribe();
     const frame = await peer.next('subscribe');
     expect(frame.data['since']).toBeUndefined();

@@ -112,6 +112,12 @@ describe('a gap that the server tells', () => {
     expect(seen).toEqual(['expired 6-9 (4)', 10]);
   });
 
+  it('that leaves a hole before it is completed', () => {
+    const { sequence, seen } = live(5);
+    sequence.told(gap(8, 9, 'expired'));
+    expect(seen).toEqual(['lost 6-7 (2)', 'expired 8-9 (2)']);
+  });
+
   it('for a log that was replaced moves the position back, too', () => {
     const { sequence, seen } = live(50);
     sequence.told(gap(3, 3, 'id_mismatch'));
@@ -232,6 +238,25 @@ describe('publishes of our own without an echo', () => {
       sequence.since,
     );
     expect(seen).toEqual([6, 8]);
+  });
+
+  it('are not handed on when their copy comes behind a hole', () => {
+    const { sequence, seen } = live(5);
+    sequence.beginUnheard();
+    sequence.endUnheard(ownAt(8));
+    sequence.accept(message(8));
+    expect(seen).toEqual(['lost 6-7 (2)']);
+    expect(sequence.since).toEqual(at(8));
+  });
+
+  it('leave nothing held over the end of a session', () => {
+    const { sequence, seen } = live(5);
+    sequence.beginUnheard();
+    sequence.accept(message(7));
+    sequence.interrupt();
+    sequence.endUnheard(undefined);
+    expect(seen).toEqual([]);
+    expect(sequence.since).toEqual(at(5));
   });
 
   it('hold back no more than a bounded number of messages', () => {

@@ -12,10 +12,12 @@ const SUBSCRIBERS = 20;
 const EACH = 40;
 
 let server: E2eServer;
+let recorded: Awaited<ReturnType<typeof record>>;
 beforeAll(async () => {
   server = await startE2e({
     rules: [{ channel: 'order:{name}', history: { size: 1000, ttl: '1m' } }],
   });
+  recorded = await record();
 });
 afterAll(() => server.close());
 
@@ -86,8 +88,8 @@ async function record(): Promise<{ history: History; subscribers: readonly Subsc
 }
 
 describe('ten publishers and twenty subscribers', () => {
-  it('agree on one order, which is the order of time', async () => {
-    const { history, subscribers } = await record();
+  it('agree on one order, which is the order of time', () => {
+    const { history, subscribers } = recorded;
     expect(history.published).toHaveLength(PUBLISHERS * EACH);
     for (const run of history.runs) expect(run.seen).toHaveLength(PUBLISHERS * EACH);
     checkHistory(history);

@@ -46,11 +46,7 @@ export function objectText(members: readonly Member[]): fc.Arbitrary<string> {
   });
 }
 
-interface Tree {
-  readonly value: string;
-  readonly list: string;
-  readonly object: string;
-}
+type Tree = { value: string; list: string; object: string };
 
 const trees = fc.letrec<Tree>((tie) => ({
   value: fc.oneof(

@@ -209,6 +209,11 @@ export class WsClient {
     if (found.length > 0) throw new Error(`${found.length} × ${event} came: ${JSON.stringify(found[0])}`);
   }
 
+  /** Takes all frames that came and were not taken. */
+  forget(): void {
+    this.unread.length = 0;
+  }
+
   send(frame: unknown): void {
     this.sendText(typeof frame === 'string' ? frame : JSON.stringify(frame));
   }

@@ -19,17 +19,17 @@ const offset = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: Number.MAX_SAF
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
 const channel = fc.oneof(text.filter(isChannelName), fc.constantFrom('__proto__', 'a:b'));
 const event = fc.oneof(text.filter(isEventName), fc.constant('__proto__'));
-const name = fc.option(fc.string({ unit: 'binary' }), { nil: undefined });
+const label = fc.option(fc.string({ unit: 'binary' }), { nil: undefined });
 const publication: fc.Arbitrary<Publication> = fc.record({
   offset,
   id: token,
   event,
   data: jsonText,
-  from: fc.option(fc.record({ user: text, name }), { nil: undefined }),
+  from: fc.option(fc.record({ user: text, name: label }), { nil: undefined }),
   time: fc.integer({ min: 0, max: 4_000_000_000_000 }),
   key: fc.option(text.filter(isKey), { nil: undefined }),
 });
-const member = fc.record({ user: text, name, connections: fc.nat(), since: fc.nat() });
+const member = fc.record({ user: text, name: label, connections: fc.nat(), since: fc.nat() });
 
 const read = (json: string): unknown => JSON.parse(json);
 /** What a client should get: absent fields are absent, payloads are values. */

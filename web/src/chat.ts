@@ -5,9 +5,10 @@ import { h } from './dom.js';
 import { MemberList } from './members.js';
 import { RoomView } from './room-view.js';
 import { RoomList } from './rooms.js';
+import { isTrunklineError } from './sentences.js';
 import { Sidebar } from './sidebar.js';
 import { StatePill } from './state-pill.js';
-import { BadToken, NoDevTokens, type Credential } from './token.js';
+import { BadToken, NoDevTokens, TokenUnavailable, type Credential } from './token.js';
 import { UnreadTitle } from './unread.js';
 
 export interface ChatOptions {
@@ -102,8 +103,9 @@ export class ChatPage {
   private watchConnection(): void {
     this.trunkline.on('error', (error) => {
       // No retry can help, and only a person can give another token.
-      if (error instanceof BadToken || error instanceof NoDevTokens) this.options.leave(error);
-      else console.warn(error);
+      if (error instanceof BadToken || error instanceof NoDevTokens) return this.options.leave(error);
+      // What passes by itself shows as the state; what is left is a fault of this page.
+      if (!(error instanceof TokenUnavailable) && !isTrunklineError(error)) reportError(error);
     });
     addEventListener('online', this.onOnline);
     this.trunkline.on('state', (change) => {

@@ -71,6 +71,7 @@ export class JoinCard {
 
   /** On a first visit the suggested name is selected, ready to be replaced. */
   focus(): void {
+    if (!this.tokenField.hidden) return this.token.focus();
     this.name.focus();
     this.name.select();
   }
@@ -120,7 +121,7 @@ export class JoinCard {
       'join-token',
       'Token',
       this.token,
-      'This server hands out no development tokens. Paste a JSON Web Token that your backend signed for you.',
+      'Outside development the server hands out no tokens. Paste a JSON Web Token that your backend signed for you.',
     );
   }
 

@@ -12,6 +12,9 @@ export class NoDevTokens extends Error {}
 
 export class BadToken extends Error {}
 
+/** Not now; a later try may succeed. */
+export class TokenUnavailable extends Error {}
+
 interface DevToken {
   readonly token: string;
   readonly user: string;
@@ -38,14 +41,15 @@ async function requestDevToken(user: string, name: string): Promise<DevToken> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ user, name }),
   }).catch(() => undefined);
-  if (response === undefined) throw new Error('The server cannot be reached. Is it running?');
+  if (response === undefined) throw new TokenUnavailable('The server cannot be reached. Is it running?');
   if (response.status === 404) throw new NoDevTokens('This server hands out no development tokens.');
   const body: unknown = await response.json().catch(() => undefined);
   if (!response.ok)
-    throw new Error(
+    throw new TokenUnavailable(
       problemText(body) ?? `The server answered ${response.status} to the request for a token.`,
     );
-  if (!isDevToken(body)) throw new Error('The server answered the request for a token with something else.');
+  if (!isDevToken(body))
+    throw new TokenUnavailable('The server answered the request for a token with something else.');
   return body;
 }
 
@@ -92,7 +96,7 @@ async function assertAccepted(token: string, channel: string): Promise<void> {
   const response = await fetch(`/api/channels/${encodeURIComponent(channel)}/members`, {
     headers: { authorization: `Bearer ${token}` },
   }).catch(() => undefined);
-  if (response === undefined) throw new Error('The server cannot be reached. Is it running?');
+  if (response === undefined) throw new TokenUnavailable('The server cannot be reached. Is it running?');
   if (response.status !== 401) return;
   throw new BadToken(
     problemText(await response.json().catch(() => undefined)) ?? 'The server refuses this token.',

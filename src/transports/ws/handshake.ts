@@ -94,7 +94,11 @@ function no(status: number, code: string, detail: string, headers: Record<string
 
 /** The rules of RFC 6455 §4.2.1, each with its own answer. */
 function checkRequest(request: IncomingMessage): Refusal | undefined {
-  const { headers, method, httpVersion } = request;
+  const { headers, method, httpVersion, rawHeaders } = request;
+  // Node checks this for requests and not for upgrades (RFC 9112 §3.2); the same-origin rule stands on it.
+  if (rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length !== 1) {
+    return { status: 400, code: 'invalid_data', detail: 'An upgrade request has one Host header.' };
+  }
   if (method !== 'GET') {
     return {
       status: 405,

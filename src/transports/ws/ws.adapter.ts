@@ -67,6 +67,9 @@ export class TrunklineWsAdapter extends WsAdapter {
       WebSocket: TrunklineSocket,
     } as ServerOptions);
     server.on('error', (error) => this.log.error(error));
+    server.on('wsClientError', (_error: Error, socket: Duplex) =>
+      refuse(socket, { status: 400, code: 'invalid_data', detail: 'The upgrade request is malformed.' }),
+    );
     this.endpoints.set(path, { server, callbacks: [] });
     return server;
   }

@@ -5,7 +5,7 @@ import { WebSocketGateway, type OnGatewayConnection } from '@nestjs/websockets';
 import type { RawData, WebSocket } from 'ws';
 import { Core } from '../../core/core.js';
 import { ANONYMOUS } from '../../core/identity.js';
-import type { Clock } from '../../core/ports/time.js';
+import type { Cancel, Clock } from '../../core/ports/time.js';
 import { CLOCK } from '../../core/tokens.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { errorBody } from '../../protocol/decode.js';
@@ -15,6 +15,9 @@ import type { WsOptions } from './ws.options.js';
 import { TrunklineSocket } from './ws.socket.js';
 import { WS_OPTIONS, WS_PATH } from './ws.tokens.js';
 
+/** A message must be whole within two looks. Milliseconds. */
+const UNFINISHED_LOOK_MS = 10_000;
+
 const BINARY = errorBody('invalid_frame', 'Binary frames are not spoken here; send JSON as text.');
 
 @Injectable()
@@ -22,13 +25,15 @@ const BINARY = errorBody('invalid_frame', 'Binary frames are not spoken here; se
 export class TrunklineGateway implements OnGatewayConnection<TrunklineSocket>, OnModuleDestroy {
   private readonly open = new Set<TrunklineSocket>();
   private readonly heartbeat: Heartbeat<TrunklineSocket>;
+  private stopWatch: Cancel = () => {};
 
   constructor(
     @Inject(Core) private readonly core: Core,
     @Inject(WS_OPTIONS) private readonly options: WsOptions,
-    @Inject(CLOCK) clock: Clock,
+    @Inject(CLOCK) private readonly clock: Clock,
   ) {
     this.heartbeat = new Heartbeat(clock, options.heartbeatMs);
+    this.watchUnfinished();
   }
 
   handleConnection(client: TrunklineSocket): void {
@@ -52,10 +57,22 @@ export class TrunklineGateway implements OnGatewayConnection<TrunklineSocket>, O
     client.session?.closed(code);
   }
 
+  private watchUnfinished(): void {
+    this.stopWatch = this.clock.after(UNFINISHED_LOOK_MS, () => {
+      for (const client of this.open) {
+        const { midMessage, messages, unfinishedSince } = client;
+        if (midMessage && unfinishedSince === messages) client.session?.close(CLOSE.policyViolation);
+        client.unfinishedSince = midMessage ? messages : -1;
+      }
+      this.watchUnfinished();
+    });
+  }
+
   /** Tells everyone 1001 and waits for their close frames, but not longer than the close time-out. */
   async onModuleDestroy(): Promise<void> {
     this.core.draining = true;
     this.heartbeat.stop();
+    this.stopWatch();
     const closed = [...this.open].map(
       (client) =>
         new Promise<void>((resolve) => {
@@ -71,7 +88,9 @@ export class TrunklineGateway implements OnGatewayConnection<TrunklineSocket>, O
 
 /** Shared listeners: `this` is the socket, so that no connection needs a closure. */
 function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const { session } = this as TrunklineSocket;
+  const client = this as TrunklineSocket;
+  client.messages++;
+  const { session } = client;
   if (isBinary) session?.receiveMalformed(BINARY);
   else session?.receive((data as Buffer).toString('utf8'));
 }

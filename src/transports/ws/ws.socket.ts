@@ -9,6 +9,14 @@ import { CLOSE } from '../../protocol/codes.js';
 import type { CustomHandlers } from './custom-events.js';
 import { textFrame } from './ws.format.js';
 
+interface Receiver {
+  /** Opcode of the fragmented message under way, or 0. */
+  readonly _fragmented: number;
+  /** 0: between frames. */
+  readonly _state: number;
+  readonly _bufferedBytes: number;
+}
+
 /**
  * State lives on the socket object and its listeners are shared functions, since each closure costs memory ten thousand times.
  * `raw` is the duplex of the upgrade: bytes of whole frames are written to it, so they never mix with the control frames of `ws`.
@@ -22,12 +30,23 @@ export class TrunklineSocket extends WebSocket implements Link {
   gateway: { forget(client: TrunklineSocket, code: number): void } | undefined;
   /** On `/ws`, where a session answers; other paths belong to gateways of the application. */
   onMainPath = false;
+  /** Messages that have arrived whole; with `midMessage` it tells one that never ends. */
+  messages = 0;
+  /** `messages` when a message was found unfinished at the last look; −1 when none was. */
+  unfinishedSince = -1;
   /** False between a ping and its pong. */
   alive = true;
   private waitsForDrain = false;
 
   get bufferedBytes(): number {
     return this.raw?.writableLength ?? 0;
+  }
+
+  /** A message has begun and not ended. `ws` tells only whole messages, so its receiver is asked; the version is pinned. */
+  get midMessage(): boolean {
+    const receiver = (this as unknown as { _receiver?: Receiver })._receiver;
+    if (receiver === undefined) return false;
+    return receiver._fragmented !== 0 || receiver._state !== 0 || receiver._bufferedBytes > 0;
   }
 
   write(bytes: Buffer): boolean {
