@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { bundleServer } from './bundle.mjs';
 import { isMain } from './is-main.mjs';
 import { filesBelow, isBuildable, isFresh, PARTS, projectDir, sourceHash, writeStamp } from './parts.mjs';
 
@@ -60,6 +61,7 @@ async function buildServer() {
     copyFileSync(join(projectDir, asset), target);
     written.add(target);
   }
+  for (const file of await bundleServer()) written.add(file);
   const dist = join(projectDir, 'dist');
   for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);

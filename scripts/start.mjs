@@ -1,11 +1,15 @@
 // `npm start`: builds what is missing, then becomes the server. One process, so signals reach the server itself.
-import { build, BuildError } from './build.mjs';
+import { PARTS, isBuildable, isFresh } from './parts.mjs';
 
-try {
-  await build({ ifMissing: true });
-} catch (error) {
-  if (!(error instanceof BuildError)) throw error;
-  console.error(error.message);
-  process.exit(1);
+// The builder is loaded only when there is something to build: it costs more time than the start.
+if (PARTS.some((part) => isBuildable(part) && !isFresh(part))) {
+  const { build, BuildError } = await import('./build.mjs');
+  try {
+    await build({ ifMissing: true });
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
 }
-await import(new URL('../dist/main.js', import.meta.url).href);
+await import(new URL('../dist/start.mjs', import.meta.url).href);

@@ -18,19 +18,23 @@ export function describeBatches({ maxBatch }: ApiOptions): Schemas {
         description: MANY,
       }),
       idempotencyHeader,
-      takes('Broadcast'),
+      takes('Broadcast', {
+        channels: ['chat:lobby', 'chat:games'],
+        event: 'message',
+        data: { text: 'Hello' },
+      }),
       answers(200, 'One result for each channel.', 'ManyResults'),
       refuses(400, 401, 413, 415, 429),
     ],
     batch: [
       ApiOperation({ operationId: 'batch', summary: 'Publish many messages, in order', description: MANY }),
-      takes('Batch'),
+      takes('Batch', { messages: [{ channel: 'chat:lobby', event: 'message', data: { text: 'Hello' } }] }),
       answers(200, 'One result for each message.', 'ManyResults'),
       refuses(400, 401, 413, 415, 429),
     ],
   });
   const bounds = { type: 'array', minItems: 1, maxItems: maxBatch } as const;
-  const channels = { ...bounds, items: channel, examples: [['chat:lobby', 'chat:games']] };
+  const channels = { ...bounds, items: channel };
   const message = { ...publishFields, channel, idempotencyKey: key };
   return {
     Broadcast: fieldsOf<BroadcastDto>({ channels, ...publishFields }, 'data', 'key', 'exceptSession'),

@@ -1,6 +1,7 @@
 // Puts OpenAPI metadata on controllers and DTOs after the fact. So a start need not load @nestjs/swagger, and the types below still
 // refuse a route or a field without a description.
 
+import { STATUS_CODES } from 'node:http';
 import type { Type } from '@nestjs/common';
 import { ApiBody, ApiQuery, ApiResponse, type OpenAPIObject } from '@nestjs/swagger';
 
@@ -39,8 +40,9 @@ export function queriesOf<T>(fields: FieldsOf<T>): MethodDecorator {
   };
 }
 
-export function takes(schema: string): MethodDecorator {
-  return ApiBody({ schema: schemaRef(schema), required: true });
+/** A JSON body, by the name of its schema, with one that works. */
+export function takes(schema: string, example: object): MethodDecorator {
+  return ApiBody({ schema: schemaRef(schema), required: true, examples: { example: { value: example } } });
 }
 
 export function describeRoutes<T extends object>(type: Type<T>, routes: RoutesOf<T>): void {
@@ -61,24 +63,34 @@ export function answers(status: number, description: string, schema: string): Me
   return ApiResponse({ status, description, content: { 'application/json': { schema: schemaRef(schema) } } });
 }
 
-const PROBLEMS: ReadonlyMap<number, string> = new Map([
-  [400, 'The request is not well formed; see `details`.'],
-  [401, 'A credential is needed, or the one given is bad or has ended.'],
-  [403, 'The caller may not do this.'],
-  [404, 'No channel class or rule matches the channel.'],
-  [413, 'The body, or the payload for this channel, is too large.'],
-  [415, 'The body is not `application/json` in UTF-8.'],
-  [429, 'Too many requests; wait `Retry-After` seconds.'],
-  [503, 'The backplane is away; nothing was done.'],
-  [504, 'It may have been done; retry only with the idempotency key.'],
+const PROBLEMS: ReadonlyMap<number, readonly [code: string, description: string]> = new Map([
+  [400, ['invalid_data', 'The request is not well formed; see `details`.']],
+  [401, ['unauthenticated', 'A credential is needed, or the one given is bad or has ended.']],
+  [403, ['forbidden', 'The caller may not do this.']],
+  [404, ['unknown_channel', 'No channel class or rule matches the channel.']],
+  [413, ['too_large', 'The body, or the payload for this channel, is too large.']],
+  [415, ['unsupported_media_type', 'The body is not `application/json` in UTF-8.']],
+  [429, ['rate_limited', 'Too many requests; wait `Retry-After` seconds.']],
+  [503, ['unavailable', 'The backplane is away; nothing was done.']],
+  [504, ['unknown_outcome', 'It may have been done; retry only with the idempotency key.']],
 ]);
 
 /** The problems a route may answer with. */
 export function refuses(...statuses: readonly number[]): MethodDecorator {
   return (...target) => {
     for (const status of statuses) {
-      const content = { 'application/problem+json': { schema: schemaRef('Problem') } };
-      ApiResponse({ status, description: PROBLEMS.get(status) ?? 'A problem.', content })(...target);
+      const [code, description] = PROBLEMS.get(status) ?? ['internal', 'A problem.'];
+      const retry = status === 429 || status >= 500;
+      const example = {
+        type: 'about:blank',
+        title: STATUS_CODES[status],
+        status,
+        code,
+        detail: description,
+        retry,
+      };
+      const content = { 'application/problem+json': { schema: schemaRef('Problem'), example } };
+      ApiResponse({ status, description, content })(...target);
     }
   };
 }

@@ -10,7 +10,7 @@ export function describeDevTokens(): Schemas {
   describeRoutes(DevTokensController, {
     create: [
       ApiOperation({ operationId: 'devToken', summary: 'A token for whoever asks', security: [] }),
-      takes('DevTokenRequest'),
+      takes('DevTokenRequest', { user: 'ana', name: 'Ana' }),
       answers(201, 'The token.', 'DevToken'),
       refuses(400, 415),
     ],

@@ -15,13 +15,12 @@ import {
 } from './describe.js';
 import { MessagesController } from './messages.controller.js';
 import type { HistoryQuery, PublishDto } from './messages.dto.js';
-import { anything, event, key } from './openapi.schemas.js';
+import { anything, channel, event, key } from './openapi.schemas.js';
 
 export const channelParam = ApiParam({
   name: 'channel',
   description: 'Name of the channel, URL-encoded: `chat/lobby` is `chat%2Flobby`.',
-  schema: { type: 'string' },
-  example: 'chat:lobby',
+  schema: channel,
 });
 
 export const idempotencyHeader = ApiHeader({
@@ -30,7 +29,6 @@ export const idempotencyHeader = ApiHeader({
   description:
     'Within five minutes the same key on the same channel publishes once; a repeat is answered with the first position and `duplicate: true`.',
   schema: { type: 'string', maxLength: MAX_KEY_LENGTH },
-  example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
 });
 
 /** Fields that every way of publishing shares. */
@@ -39,7 +37,6 @@ export const publishFields: FieldsOf<PublishDto> = {
   data: {
     ...anything,
     description: 'Any JSON value, handed on byte for byte. `null` when left out.',
-    examples: [{ text: 'Hello' }],
   },
   key: {
     ...key,
@@ -55,7 +52,7 @@ export function describeMessages(): Schemas {
       ApiOperation({ operationId: 'publish', summary: 'Publish a message', description: PUBLISH }),
       channelParam,
       idempotencyHeader,
-      takes('Publish'),
+      takes('Publish', { event: 'message', data: { text: 'Hello' } }),
       answers(201, 'The log has the message; its position.', 'PublishResult'),
       refuses(400, 401, 403, 404, 413, 415, 429, 503, 504),
     ],
@@ -66,7 +63,6 @@ export function describeMessages(): Schemas {
         since: {
           type: 'string',
           description: 'Messages after this position, `epoch.offset.id`; the id may be empty.',
-          examples: ['q3mVvKx0Zk8.42.Jx8hV2mQ0aE'],
         },
         limit: { type: 'integer', minimum: 1, maximum: HISTORY_LIMIT, default: HISTORY_LIMIT },
         reverse: { type: 'boolean', default: false, description: 'Newest first.' },

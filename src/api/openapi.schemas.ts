@@ -19,8 +19,17 @@ const epoch: PlainSchema = {
   description: 'Random name of this life of the log.',
   example: 'q3mVvKx0Zk8',
 };
-const offset: PlainSchema = { type: 'integer', minimum: 0, description: '0 when nothing is kept.', example: 42 };
-const id: PlainSchema = { type: 'string', description: 'Of the publication at `offset`.', example: 'Jx8hV2mQ0aE' };
+const offset: PlainSchema = {
+  type: 'integer',
+  minimum: 0,
+  description: '0 when nothing is kept.',
+  example: 42,
+};
+const id: PlainSchema = {
+  type: 'string',
+  description: 'Of the publication at `offset`.',
+  example: 'Jx8hV2mQ0aE',
+};
 export const anything: PlainSchema = { description: 'Any JSON value.' };
 const position = { epoch, offset, id };
 

@@ -237,3 +237,28 @@ describe('afterwards', () => {
     expect(discontinuities).toBeGreaterThanOrEqual(STALLED_EACH * 3);
   });
 });
+
+describe('a burst within one turn to a peer that does not read', () => {
+  const SMALL = 65_536;
+
+  it('keeps to a small bound as well', async () => {
+    const other = await startE2e({
+      rules: [{ channel: 'burst:{name}', overflow: 'drop-oldest', history: { size: 100, ttl: '1m' } }],
+      env: { TRUNKLINE_OUTBOX_BYTES: String(SMALL) },
+    });
+    const client = await other.join('ana');
+    await client.subscribe('burst:one');
+    const session = other.core.hub.session((await client.next('welcome')).data.session) as Session;
+    client.stopReading();
+    let most = 0;
+    for (let turn = 0; turn < 60; turn++) {
+      const burst = Array.from({ length: 40 }, () => other.realtime.publish('burst:one', 'tick', PAYLOAD));
+      await Promise.all(burst);
+      await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, session.waitingBytes);
+    }
+    await other.close();
+    expect(most).toBeGreaterThan(SMALL / 2);
+    expect(most).toBeLessThanOrEqual(SMALL);
+  });
+});

@@ -54,11 +54,9 @@ class Model {
   push(item: Item, outside: number): boolean {
     const same = (other: Item) => other.channel === item.channel && other.key === item.key;
     if (item.overflow === 'conflate' && item.channel !== undefined) this.drop(this.waiting.findIndex(same));
-    const mayDrop = item.overflow === 'drop-oldest' || item.overflow === 'conflate';
-    while (item.channel !== undefined && mayDrop && !this.fits(item, outside)) {
-      const oldest = this.waiting.findIndex((other) => other.channel === item.channel);
-      if (oldest < 0) break;
-      this.drop(oldest);
+    if (item.channel !== undefined && (item.overflow === 'drop-oldest' || item.overflow === 'conflate')) {
+      const older = this.waiting.filter((other) => other.channel === item.channel);
+      for (const other of older) if (!this.fits(item, outside)) this.drop(this.waiting.indexOf(other));
     }
     if (this.fits(item, outside)) this.waiting.push(item);
     else if (item.channel === undefined || item.overflow === 'disconnect') return false;
@@ -97,7 +95,7 @@ class Output {
   add(parts: readonly Buffer[]): Item[] {
     const taken = parts.map((bytes) => frames.get(bytes) ?? (gaps.get(bytes) as GapPush));
     this.parts.push(...taken);
-    return taken.filter((part) => !('from' in part));
+    return taken.filter((part): part is Item => !('from' in part));
   }
 
   /** Each offset from 1 to `last` stands once: in a frame or within a gap, in order. */
@@ -270,33 +268,38 @@ describe('backlog', () => {
     ]);
   });
 
-  it('never tells a frame as left out that it sends, when events without offset are dropped beside', () => {
-    const backlog = newBacklog({ bytes: 1000, messages: 2 });
-    // 1 and 2 wait, a typing event finds no room, 1 and 2 are sent; then 3 and 4 wait and 5 finds no room either.
-    for (const one of [item('new', 1), item('new', 2), item('new', 0)]) backlog.push(frameOf(one), 0);
-    const first = new Output();
-    first.add(backlog.take(15).parts);
-    for (const offset of [3, 4, 5]) backlog.push(frameOf(item('new', offset)), 0);
-    const parts = [...first.parts, ...outputOf(backlog)];
-    const sent = parts.filter((part) => !('from' in part)).map((part) => part.offset);
-    for (const part of parts) {
-      if (!('from' in part) || part.from === 0) continue;
-      expect(sent.filter((offset) => offset >= part.from && offset <= part.to)).toEqual([]);
+  it('names no offset as left out that it sends, when an event without offset is dropped beside', () => {
+    for (const last of [0, 3]) {
+      const backlog = newBacklog({ bytes: 1000, messages: 2 });
+      for (const offset of [1, 2, 3 - last, last]) backlog.push(frameOf(item('new', offset)), 0);
+      const told = outputOf(backlog).filter((part): part is GapPush => 'from' in part && part.to > 0);
+      expect(told).toEqual([expect.objectContaining({ from: 3, to: 3 })]);
     }
-    const told = parts.filter((part) => 'from' in part).map(({ from, to }) => [from, to]);
-    expect(told.flat(), 'a dropped event without offset moves no position').not.toContain(0);
   });
 
-  it('tells what was left out before a later reply, so that a new subscribe reply is not followed by an old gap', () => {
-    const backlog = newBacklog({ bytes: 1000, messages: 2 });
+  describe('tells what was left out before a later reply, which may begin a new subscription:', () => {
     const reply: Item = { channel: undefined, overflow: 'disconnect', offset: 0, key: undefined, size: 10 };
-    for (const one of [item('new', 1), item('new', 2), item('new', 3)]) backlog.push(frameOf(one), 0);
-    const first = new Output();
-    first.add(backlog.take(1).parts);
-    expect(backlog.push(frameOf(reply), 0)).toBe(true);
-    const parts = [...first.parts, ...outputOf(backlog)];
-    const gapAt = parts.findIndex((part) => 'from' in part);
-    expect(gapAt).toBeGreaterThan(-1);
-    expect(gapAt).toBeLessThan(parts.findIndex((part) => part.channel === undefined));
+    const gapThenReply = (backlog: Backlog, output: Output): void => {
+      output.add(backlog.take(Infinity).parts);
+      const order = output.parts.filter((part) => part.channel === undefined || 'from' in part);
+      expect(order.map((part) => ('from' in part ? 'gap' : 'reply'))).toEqual(['gap', 'reply']);
+    };
+
+    it('drop-newest', () => {
+      const backlog = newBacklog({ bytes: 1000, messages: 2 });
+      const output = new Output();
+      for (const offset of [1, 2, 3]) backlog.push(frameOf(item('new', offset)), 0);
+      output.add(backlog.take(1).parts);
+      expect(backlog.push(frameOf(reply), 0)).toBe(true);
+      gapThenReply(backlog, output);
+    });
+
+    it('conflate', () => {
+      const backlog = newBacklog({ bytes: 1000, messages: 9 });
+      backlog.push(frameOf(item('conflated', 1)), 0);
+      backlog.push(frameOf(reply), 0);
+      backlog.push(frameOf(item('conflated', 2)), 0);
+      gapThenReply(backlog, new Output());
+    });
   });
 });

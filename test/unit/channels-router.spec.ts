@@ -30,7 +30,12 @@ const rule = (channel: string, maxBytes: number, more: ChannelOptions = {}): Cha
 });
 
 describe('the family of a channel', () => {
-  const rules = [rule('*', 3), rule('orders:*', 4), rule('orders:{id}:{part}', 5), rule('orders:{id}:log', 6)];
+  const rules = [
+    rule('*', 3),
+    rule('orders:*', 4),
+    rule('orders:{id}:{part}', 5),
+    rule('orders:{id}:log', 6),
+  ];
 
   it.each([
     ['orders:1', 1],
@@ -57,7 +62,9 @@ describe('the family of a channel', () => {
   it('is the class when a rule matches the same names, and the log says so', async () => {
     const app = await bootChannels({ providers: [Orders], rules: [rule('orders:{orderId}', 9)] });
     expect(app.resolve('orders:1').policy.maxBytes).toBe(1);
-    expect(app.logs).toContain('warn The rule for orders:{orderId} is not used: class Orders goes before it.');
+    expect(app.logs).toContain(
+      'warn The rule for orders:{orderId} is not used: class Orders goes before it.',
+    );
   });
 
   it('comes with the parameters of the name', async () => {
