@@ -1,11 +1,6 @@
 // JSON request bodies: bounded in depth before anything parses them, and kept as text, so that payloads pass through byte for byte.
 
-import {
-  createParamDecorator,
-  UnsupportedMediaTypeException,
-  type ExecutionContext,
-  type RawBodyRequest,
-} from '@nestjs/common';
+import { createParamDecorator, UnsupportedMediaTypeException, type ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 import { TrunklineError } from '../core/errors.js';
 import { MAX_DEPTH } from '../protocol/decode.js';
@@ -39,25 +34,27 @@ export function verifyJson(request: object, _response: object, bytes: Buffer, ch
 /** The parsed and checked body of a request, beside its text. */
 export const JsonBody = createParamDecorator(
   (type: new () => object, context: ExecutionContext): Json<object> => {
-    const request = context.switchToHttp().getRequest<RawBodyRequest<Request>>();
+    const request = context.switchToHttp().getRequest<Request>();
     const json = jsonText(request);
     const body: unknown = request.body;
-    if (typeof body !== 'object' || body === null || Array.isArray(body))
-      throw invalid('The body must be a JSON object.');
-    return { ...json, dto: readDto(type, body as Readonly<Record<string, unknown>>) };
+    if (!isObject(body)) throw invalid('The body must be a JSON object.');
+    return { ...json, dto: readDto(type, body) };
   },
 );
 
-function jsonText(request: RawBodyRequest<Request>): JsonText {
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function jsonText(request: Request): JsonText {
   if (isEmpty(request)) throw invalid('The body is missing.');
   if (request.is('application/json') === false) {
     throw new UnsupportedMediaTypeException('The body must be application/json.');
   }
   const json = texts.get(request);
-  if (json !== undefined) return json;
-  if (request.rawBody === undefined)
-    throw new Error('Bodies need configureApi(app), or an application with rawBody.');
-  return readText(request.rawBody);
+  if (json === undefined)
+    throw new Error('JSON bodies are read by the parser that configureApi(app) installs.');
+  return json;
 }
 
 /** RFC 9112 §6: a request without these has no body. */

@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { Core } from './core.js';
 import type { CoreOptions } from './core.options.js';
+import type { Identity } from './identity.js';
 import type {
   Authenticator,
   ChannelRouter,
@@ -81,7 +82,7 @@ export class CoreModule {
               ChannelRouter,
               Authenticator,
               SessionHooks,
-              () => RateGate,
+              (identity: Identity) => RateGate,
               CoreLogger,
               Clock,
               Random,

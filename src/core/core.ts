@@ -31,7 +31,8 @@ export interface CoreDependencies {
   readonly router: ChannelRouter;
   readonly authenticator: Authenticator;
   readonly hooks: SessionHooks;
-  readonly newGate: () => RateGate;
+  /** The bucket of a new session. */
+  readonly newGate: (identity: Identity) => RateGate;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: CoreLogger;
@@ -157,7 +158,7 @@ export class Core {
   }): Session {
     const { random, newGate, options } = this.parts;
     const session = new Session(
-      { ...start, id: random.id(SESSION_ID_BYTES), gate: newGate() },
+      { ...start, id: random.id(SESSION_ID_BYTES), gate: newGate(start.identity) },
       this.sessionContext,
     );
     this.hub.add(session);

@@ -75,8 +75,22 @@ export class Feed {
     this.waiting.add(subscription);
   }
 
-  /** The reply is out, in this very step: send what was held, then live. */
-  activate(subscription: Subscription): void {
+  /** The reply is out, in this very step: send what was held, then live. `generation` is the one the reply speaks of. */
+  activate(subscription: Subscription, generation: number): void {
+    if (generation !== this.generation) {
+      // The log was replaced between the reply's making and its sending.
+      const { epoch, offset } = this.position;
+      const gap = {
+        channel: this.channel,
+        epoch,
+        from: Math.min(1, offset),
+        to: offset,
+        count: offset,
+      } as const;
+      const push: Push = { type: 'gap', ...gap, reason: 'epoch_changed' };
+      subscription.listener.send(frameOf(subscription.listener.format, push, new Map()));
+      subscription.offset = offset;
+    }
     subscription.release();
     if (subscription.offset <= this.position.offset) this.promote(subscription);
   }

@@ -69,10 +69,9 @@ export class Subscriber {
     );
     session.subscriptions.set(request.channel, subscription);
     const { feed, ready } = this.context.hub.join(resolved.policy, subscription);
-    let entered = false;
     try {
       await ready;
-      entered = await this.enter(session, resolved);
+      await this.enter(session, resolved);
       const members = subscription.wantsPresence
         ? await this.context.presence.members(request.channel)
         : undefined;
@@ -82,7 +81,8 @@ export class Subscriber {
       return this.answer({ session, feed, subscription, place, members });
     } catch (error) {
       this.drop(session, subscription);
-      if (entered) this.exit(session, request.channel);
+      // Whatever became of the entering, and whoever ended the session meanwhile: no ghost stays.
+      if (resolved.policy.presence) this.exit(session, request.channel);
       throw error;
     }
   }
@@ -176,7 +176,7 @@ export class Subscriber {
       messages,
       members,
     };
-    return { result, activate: () => feed.activate(subscription) };
+    return { result, activate: () => feed.activate(subscription, place.generation) };
   }
 
   private async place(
@@ -242,11 +242,9 @@ export class Subscriber {
     return { position: top, messages: publications, recovered: true, reason: undefined };
   }
 
-  private async enter(session: Session, { channel, policy }: ResolvedChannel): Promise<boolean> {
+  private async enter(session: Session, { channel, policy }: ResolvedChannel): Promise<void> {
     const entry = this.entry(session);
-    if (!policy.presence || entry === undefined) return false;
-    await this.context.presence.enter(channel, entry);
-    return true;
+    if (policy.presence && entry !== undefined) await this.context.presence.enter(channel, entry);
   }
 
   private exit(session: Session, channel: string): void {

@@ -2,6 +2,7 @@
 
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { ThrottlerModule } from '@nestjs/throttler';
+import type { Identity } from '../core/identity.js';
 import { SYSTEM_CLOCK } from '../core/ports/time.js';
 import { RATE_GATES } from '../core/tokens.js';
 import { HttpThrottlerGuard, WindowThrottlerStorage } from './http-throttler.js';
@@ -29,7 +30,11 @@ export class LimitsModule {
       providers: [
         { provide: LIMITS_OPTIONS, useValue: options },
         { provide: LimitTables, useFactory: () => new LimitTables(options) },
-        { provide: RATE_GATES, useValue: () => newGate(options.messageRate) },
+        {
+          provide: RATE_GATES,
+          useValue: ({ kind }: Identity) =>
+            newGate(kind === 'backend' ? options.apiRate : options.messageRate),
+        },
         RateLimitInterceptor,
         HttpThrottlerGuard,
       ],

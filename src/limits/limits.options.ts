@@ -37,7 +37,7 @@ export const limitsOptions = z.object({
   messageRate: rate.prefault('10/1s'),
   /** Upgrades and logins from one address; a burst of twice the count. */
   connectRate: rate.prefault('0'),
-  /** Requests of one API key. */
+  /** Requests with API keys, together; also the frames of a backend's session. */
   apiRate: rate.prefault('0'),
   /** HTTP requests of one address that carry no API key; for the few routes that strangers may call. */
   httpRate: rate.prefault('100/1m'),

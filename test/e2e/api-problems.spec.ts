@@ -1,6 +1,7 @@
 // Every way a request can fail: its status, its problem+json, and that nothing of the inside shows.
 
-import { Socket } from 'node:net';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TrunklineError } from '../../src/core/errors.js';
 import { StructuredLogger } from '../../src/ops/logger.js';
@@ -313,17 +314,40 @@ describe('answers', () => {
     }
   });
 
-  it('come to requests that are cut off or refused, and leave no connection open', async () => {
-    const socket = new Socket().connect(api.server.port, '127.0.0.1');
-    socket.write(
-      `POST ${MESSAGES} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"event"`,
-    );
-    await until(async () => (await api.server.connections()) > 0);
+  it.each([
+    ['400 Bad Request', `POST ${MESSAGES}`, 'Content-Type: application/json\r\nContent-Length: 1', '{'],
+    [
+      '400 Bad Request',
+      'POST /api/channels/%ff/messages',
+      'Content-Type: application/json\r\nContent-Length: 2',
+      '{}',
+    ],
+    ['401 Unauthorized', 'GET /api/stats', 'Authorization: Bearer wrong', ''],
+    ['404 Not Found', 'GET /nowhere', 'Accept: */*', ''],
+    ['415 Unsupported Media Type', `POST ${MESSAGES}`, 'Content-Type: text/plain\r\nContent-Length: 2', '{}'],
+    [
+      '401 Unauthorized',
+      `POST ${BATCH}`,
+      'Content-Type: application/json\r\nTransfer-Encoding: chunked',
+      '0\r\n\r\n',
+    ],
+  ])('end the connection when asked to: %s to %s', async (status, line, header, body) => {
+    const socket = connect(api.server.port, '127.0.0.1');
+    socket.end(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n${body}`);
+    const answer = await text(socket);
+    expect(answer.split('\r\n', 1)[0]).toBe(`HTTP/1.1 ${status}`);
+    expect(answer).toContain('application/problem+json');
+  });
+
+  it('go on after a client that left in the middle of its body', async () => {
+    const before = await api.server.connections();
+    const socket = connect(api.server.port, '127.0.0.1');
+    const head = `POST ${MESSAGES} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100`;
+    socket.write(`${head}\r\n\r\n{"event"`);
+    await until(async () => (await api.server.connections()) > before);
     socket.destroy();
-    for (const type of ['text/plain', 'application/json']) {
-      const init = { body: '{', headers: { 'content-type': type, connection: 'close' } };
-      await api.backend.send('POST', MESSAGES, init);
-    }
-    await until(async () => (await api.backend.get('/api/stats')).status === 200);
+    await until(async () => (await api.server.connections()) <= before);
+    expect((await api.backend.get('/api/stats')).status).toBe(200);
+    expect(lines).toEqual([]);
   });
 });

@@ -25,7 +25,8 @@ describe('a capability', () => {
     const client = await withRights({ 'team:red': ['subscribe'], 'team:blue': ['publish', 'history'] });
     await client.subscribe('team:red');
     expect(await client.refusal('publish', { channel: 'team:red', ...PUBLISH })).toBe('forbidden');
-    expect(await client.refusal('history', { channel: 'team:blue' })).toBe('forbidden');
+    expect(await client.refusal('history', { channel: 'team:red' })).toBe('forbidden');
+    await client.ok('history', { channel: 'team:blue' });
     await client.ok('publish', { channel: 'team:blue', ...PUBLISH });
     expect(await client.refusal('subscribe', { channel: 'team:blue' })).toBe('forbidden');
     expect(await client.refusal('subscribe', { channel: 'team:green' })).toBe('forbidden');
@@ -36,6 +37,21 @@ describe('a capability', () => {
     await client.ok('publish', { channel: 'team:red', ...PUBLISH });
     await client.ok('authenticate', { token: server.token('ana') });
     expect(await client.refusal('publish', { channel: 'team:red', ...PUBLISH })).toBe('forbidden');
+  });
+});
+
+describe('a subscription whose capability is not in the new token', () => {
+  it('ends when the session authenticates again, and the others stay', async () => {
+    const client = await withRights({ 'team:red': ['subscribe'], 'team:blue': ['subscribe'] });
+    await client.subscribe('team:red');
+    await client.subscribe('team:blue');
+    const token = server.token('ana', { channels: { 'team:blue': ['subscribe'] } });
+    await client.ok('authenticate', { token });
+    await server.realtime.publish('team:red', 'tick', 'secret');
+    await server.realtime.publish('team:blue', 'tick', 'fine');
+    expect((await client.next('message')).data.data).toBe('fine');
+    const { data } = await client.next('unsubscribed');
+    expect([data.channel, data.code]).toEqual(['team:red', 'forbidden']);
   });
 });
 
@@ -83,7 +99,7 @@ describe('after an unsubscribe reply', () => {
     await publishing;
   });
 
-  it('nothing follows the server\'s own `unsubscribed` either', async () => {
+  it('nothing follows an `unsubscribed` by the server either', async () => {
     const client = await withRights({ 'team:*': ['subscribe'] });
     await client.subscribe('team:drop');
     await server.realtime.unsubscribe('ana', 'team:drop');

@@ -99,7 +99,7 @@ describe('4003 revoked', () => {
     expect((await client.closed).code).toBe(4003);
   });
 
-  it('may be another code, by the application\'s wish', async () => {
+  it('may be another code, as the application wishes', async () => {
     const client = await server.join('ana');
     await server.realtime.disconnect('ana', CLOSE.moved);
     expect(await client.closed).toEqual({ code: 4202, reason: 'moved' });

@@ -151,8 +151,23 @@ describe('a channel class in a module that is loaded later', () => {
     const app = await bootChannels({ rules: [{ channel: 'hello:*', publish: 'nobody' }] });
     const before = app.resolve('hello:ana');
     expect([before.policy.publish, before.handlers]).toEqual(['nobody', undefined]);
-    const loading = app.module.get(LazyModuleLoader).load(() => HelloModule);
+    let release = (_greeter: Greeter): void => {};
+    const greeter = new Promise<Greeter>((resolve) => (release = resolve));
+    let asked = false;
+    const useFactory = (): Promise<Greeter> => {
+      asked = true;
+      return greeter;
+    };
+    @Module({ providers: [HelloChannel, { provide: Greeter, useFactory }] })
+    class SlowModule {}
+    const loading = app.module.get(LazyModuleLoader).load(() => SlowModule);
+    while (!asked) {
+      expect(app.resolve('hello:ana')).toBe(before);
+      await Promise.resolve();
+    }
+    await new Promise(setImmediate);
     expect(app.resolve('hello:ana')).toBe(before);
+    release(new Greeter());
     await loading;
     expect(await app.published({}, HELLO)).toEqual({ text: 'Hello ana' });
     expect((await refusalOf(app.subscribe('hello:ana'))).code).toBe('forbidden');

@@ -223,6 +223,16 @@ describe('exception filters', () => {
     }
   }
 
+  @Catch(RangeError)
+  @Injectable({ scope: Scope.TRANSIENT })
+  class TransientFilter implements ExceptionFilter {
+    constructor(@Inject(Register) private readonly register: Register) {}
+
+    catch(error: RangeError): never {
+      throw new TrunklineError('limit_exceeded', `${error.message} ${this.register.lines.length}`);
+    }
+  }
+
   @Catch()
   class Permissive implements ExceptionFilter {
     catch(): unknown {
@@ -270,6 +280,12 @@ describe('exception filters', () => {
       throw new TrunklineError('too_large', 'As it was.');
     }
 
+    @UseFilters(TransientFilter)
+    @OnPublish('transient')
+    transient(): never {
+      throw new RangeError('too many:');
+    }
+
     @UseFilters(Permissive)
     @UseGuards(Nobody)
     @OnPublish('permissive')
@@ -298,20 +314,21 @@ describe('exception filters', () => {
 
   it.each([
     ['turn an error into one with a code', 'buy', 'limit_exceeded', 'trunkline buy: none left'],
+    ['may be made for each class', 'transient', 'limit_exceeded', 'too many: 0'],
     ['leave alone what they do not catch', 'other', 'too_large', 'As it was.'],
     ['may say it in other words', 'renamed', 'forbidden', 'Ask at the desk.'],
     ['cannot turn a refusal into a result', 'permissive', 'forbidden', 'Forbidden resource'],
     ['cannot turn a refusal into silence', 'silent', 'forbidden', 'Forbidden resource'],
     ['do not hide the refusal when they fail', 'http', 'forbidden', 'Forbidden resource'],
   ])('%s', async (_what, event, code, message) => {
-    const app = await bootChannels({ providers: [Filtered] });
+    const app = await bootChannels({ providers: [Register, Filtered] });
     const refusal = await refusalOf(app.publish({}, { event }));
     expect([refusal.code, refusal.message]).toEqual([code, message]);
     expect(app.logs.filter((line) => line.startsWith('error'))).toEqual([]);
   });
 
   it('that fail are told in the log', async () => {
-    const app = await bootChannels({ providers: [Filtered] });
+    const app = await bootChannels({ providers: [Register, Filtered] });
     await refusalOf(app.publish({}, { event: 'http' }));
     expect(app.logs.filter((line) => line.startsWith('warn'))).toEqual([
       expect.stringContaining(
@@ -321,7 +338,9 @@ describe('exception filters', () => {
   });
 
   it('bound to the application count too', async () => {
-    const app = await bootChannels({ providers: [Filtered, { provide: APP_FILTER, useClass: StockFilter }] });
+    const app = await bootChannels({
+      providers: [Register, Filtered, { provide: APP_FILTER, useClass: StockFilter }],
+    });
     const refusal = await refusalOf(app.publish({}, { event: 'plain' }));
     expect(refusal.message).toBe('trunkline plain: by the application');
   });
