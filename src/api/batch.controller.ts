@@ -14,6 +14,7 @@ import { API_OPTIONS, type ApiOptions } from './api.options.js';
 import { BatchDto, BatchMessageDto, BroadcastDto } from './batch.dto.js';
 import { readDto } from './dto.js';
 import { JsonBody, type Json } from './json-body.js';
+import { KnownCallerGuard } from './known-caller.guard.js';
 import { CHANNEL_RULE, IdempotencyKey } from './params.js';
 import { RawJson } from './raw-reply.js';
 
@@ -27,7 +28,7 @@ interface Entry {
 }
 
 @Controller('api')
-@UseGuards(AuthGuard)
+@UseGuards(AuthGuard, KnownCallerGuard)
 @UseInterceptors(RateLimitInterceptor)
 export class BatchController {
   private readonly logger = new Logger('Http');
@@ -45,7 +46,7 @@ export class BatchController {
     @IdempotencyKey() idempotencyKey: string | undefined,
     @Caller() identity: Identity,
   ): Promise<string> {
-    this.admit(identity, 'channels', dto.channels);
+    this.checkCount('channels', dto.channels);
     const { event, key, exceptSession: except } = dto;
     const entries = dto.channels.map((channel): Entry => {
       if (!isChannelName(channel)) return { channel: undefined, plan: badChannel() };
@@ -58,13 +59,12 @@ export class BatchController {
   @HttpCode(200)
   @RawJson()
   batch(@JsonBody(BatchDto) { dto, text }: Json<BatchDto>, @Caller() identity: Identity): Promise<string> {
-    this.admit(identity, 'messages', dto.messages);
+    this.checkCount('messages', dto.messages);
     const raw = rawElements(rawProperty(text, 'messages') ?? '[]');
     return this.publish(dto.messages.map((message, i) => readEntry(message, raw[i] as string, identity)));
   }
 
-  private admit(identity: Identity, path: string, list: readonly unknown[]): void {
-    if (identity.kind === 'anonymous') throw new TrunklineError('unauthenticated', 'Authenticate first.');
+  private checkCount(path: string, list: readonly unknown[]): void {
     const { maxBatch } = this.options;
     if (list.length >= 1 && list.length <= maxBatch) return;
     const message = `must have 1 to ${maxBatch} entries`;

@@ -18,6 +18,7 @@ import type { Identity } from '../core/identity.js';
 import { RealtimeService, type SessionView } from '../core/realtime.service.js';
 import { RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
 import { DtoPipe } from './dto.js';
+import { KnownCallerGuard } from './known-caller.guard.js';
 import { UserPipe } from './params.js';
 import { SessionsQuery } from './sessions.dto.js';
 
@@ -27,12 +28,11 @@ export class SessionsController {
   constructor(@Inject(RealtimeService) private readonly realtime: RealtimeService) {}
 
   @Get('sessions')
-  @UseGuards(AuthGuard)
+  @UseGuards(AuthGuard, KnownCallerGuard)
   list(
     @Query(DtoPipe) { user }: SessionsQuery,
     @Caller() identity: Identity,
   ): { readonly sessions: readonly SessionView[] } {
-    if (identity.kind === 'anonymous') throw new TrunklineError('unauthenticated', 'Authenticate first.');
     if (identity.kind === 'user' && user !== identity.user) {
       throw new TrunklineError('forbidden', 'You may ask for your own sessions only.');
     }

@@ -36,7 +36,7 @@ function* outermostParts(text: string): Generator<Part> {
   let key: Part['key'];
   let inValue = false;
   for (let at = 0; at < text.length; at++) {
-    switch (text[at]) {
+    switch (text.charAt(at)) {
       case '"': {
         const end = stringEnd(text, at);
         if (end < 0) return;

@@ -1,5 +1,6 @@
 // The REST room in an application of another team: its own options, and what a start without configureApi comes to.
 
+import { Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { afterEach, expect, it } from 'vitest';
@@ -19,17 +20,14 @@ import { limitsOptions } from '../../src/limits/limits.options.js';
 import { ApiClient } from '../support/api-client.js';
 import { TEST_API_KEY } from '../support/server.js';
 
+@Module({ providers: [{ provide: CORE_LOGGER, useValue: SILENT_LOGGER }], exports: [CORE_LOGGER] })
+class LoggingModule {}
+
 let app: NestExpressApplication;
 
 afterEach(() => app.close());
 
 async function start(options: Partial<ApiOptions>, configure = configureApi): Promise<ApiClient> {
-  const logger = {
-    module: class Logging {},
-    global: true,
-    providers: [{ provide: CORE_LOGGER, useValue: SILENT_LOGGER }],
-    exports: [CORE_LOGGER],
-  };
   const module = await Test.createTestingModule({
     imports: [
       CoreModule.forRoot({
@@ -39,7 +37,7 @@ async function start(options: Partial<ApiOptions>, configure = configureApi): Pr
           ChannelsModule.forRoot({ rules: [{ channel: 'room:{name}', maxBytes: 0 }] }),
           AuthModule.forRoot(authOptions.parse({ apiKeys: [TEST_API_KEY] })),
           LimitsModule.forRoot(limitsOptions.parse({})),
-          logger,
+          LoggingModule,
         ],
       }),
       ApiModule.forRoot({ options: apiOptions.parse(options) }),

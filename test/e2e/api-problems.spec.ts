@@ -1,7 +1,7 @@
 // Every way a request can fail: its status, its problem+json, and that nothing of the inside shows.
 
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { text as textOf } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TrunklineError } from '../../src/core/errors.js';
 import { StructuredLogger } from '../../src/ops/logger.js';
@@ -333,8 +333,8 @@ describe('answers', () => {
     ],
   ])('end the connection when asked to: %s to %s', async (status, line, header, body) => {
     const socket = connect(api.server.port, '127.0.0.1');
-    socket.end(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n${body}`);
-    const answer = await text(socket);
+    socket.write(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n${body}`);
+    const answer = await textOf(socket);
     expect(answer.split('\r\n', 1)[0]).toBe(`HTTP/1.1 ${status}`);
     expect(answer).toContain('application/problem+json');
   });

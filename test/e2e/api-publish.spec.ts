@@ -76,9 +76,9 @@ describe('publishing', () => {
   });
 
   it('reaches subscribers, except the session that is named', async () => {
-    const { wsUrl, token } = api.server;
-    const spared = await listen(wsUrl, token('ben'), 'room:live');
-    const other = await listen(wsUrl, token('cleo'), 'room:live');
+    const { server } = api;
+    const spared = await listen(server.wsUrl, server.token('ben'), 'room:live');
+    const other = await listen(server.wsUrl, server.token('cleo'), 'room:live');
     const body = { event: 'note', data: 'first', exceptSession: spared.session };
     await api.backend.post(path('room:live'), body);
     await api.backend.post(path('room:live'), { event: 'note', data: 'second' });
@@ -164,16 +164,16 @@ describe('Idempotency-Key', () => {
 
 describe('rules of channels', () => {
   it.each([
-    ['anyone', 'open:a', 201, 201, 201],
-    ['authenticated', 'room:a', 401, 201, 201],
-    ['capability', 'granted:a', 401, 403, 201],
-    ['backend', 'news:a', 401, 403, 201],
-  ])('hold for strangers, users and backends: %s', async (_rule, channel, stranger, user, backend) => {
+    ['anyone', 'open:a', [201, 201, 201]],
+    ['authenticated', 'room:a', [401, 201, 201]],
+    ['capability', 'granted:a', [401, 403, 201]],
+    ['backend', 'news:a', [401, 403, 201]],
+  ])('hold for strangers, users and backends: %s', async (_rule, channel, expected) => {
     const callers = [api.stranger, api.user('ana'), api.backend];
     const answers = await Promise.all(
       callers.map((caller) => caller.post(path(channel), { event: 'tick', data: 1 })),
     );
-    expect(answers.map(({ status }) => status)).toEqual([stranger, user, backend]);
+    expect(answers.map(({ status }) => status)).toEqual(expected);
   });
 
   it('let a token with the capability in, for the channels it names', async () => {

@@ -26,8 +26,8 @@ afterAll(async () => {
 });
 
 async function join(user: string, channel: string): Promise<Listener> {
-  const { wsUrl, token } = api.server;
-  const listener = await listen(wsUrl, token(user, { name: user.toUpperCase() }), channel);
+  const { server } = api;
+  const listener = await listen(server.wsUrl, server.token(user, { name: user.toUpperCase() }), channel);
   listeners.push(listener);
   return listener;
 }

@@ -155,7 +155,7 @@ describe('a leave', () => {
     expect(count('join')).toBeGreaterThanOrEqual(10);
   });
 
-  it('is told at the end of the server to whom other instances would tell it', async () => {
+  it('that still waits is settled when the server ends', async () => {
     const brief = await startPatched((config) => ({ ...config, core: { ...config.core, leaveGraceMs: 60_000 } }));
     const client = await connect(brief.wsUrl, { token: brief.token('ana') });
     await client.subscribe('chat:end');

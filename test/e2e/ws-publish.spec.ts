@@ -133,7 +133,7 @@ describe('requests of one session', () => {
     const ids = Array.from({ length: 300 }, (_, i) => `r${i}`);
     ids.forEach((id, i) => {
       const data = i % 3 === 0 ? { channel, event: 'tick', data: i } : { channel };
-      ana.send({ event: ['publish', 'history', 'presence'][i % 3], id, data });
+      ana.send({ event: ['publish', 'history', 'ping'][i % 3], id, data });
     });
     await ana.next('ok', ({ id }) => id === 'r299');
     expect(ana.frames.filter(({ id }) => typeof id === 'string').map(({ id }) => id)).toEqual(ids);

@@ -47,9 +47,9 @@ export class ChannelsApp {
     return resolved;
   }
 
-  async subscribe(channel: string, identity: Identity = ANA, session = 's1'): Promise<void> {
+  async subscribe(channel: string, identity: Identity = ANA): Promise<void> {
     const { params, handlers } = this.resolve(channel);
-    await handlers?.onSubscribe?.({ channel, params, identity, session });
+    await handlers?.onSubscribe?.({ channel, params, identity, session: 's1' });
   }
 
   async unsubscribe(channel: string, identity: Identity = ANA): Promise<void> {

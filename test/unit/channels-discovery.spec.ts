@@ -153,15 +153,15 @@ describe('a channel class in a module that is loaded later', () => {
     expect([before.policy.publish, before.handlers]).toEqual(['nobody', undefined]);
     let release = (_greeter: Greeter): void => {};
     const greeter = new Promise<Greeter>((resolve) => (release = resolve));
-    let asked = false;
+    const factory = { asked: false };
     const useFactory = (): Promise<Greeter> => {
-      asked = true;
+      factory.asked = true;
       return greeter;
     };
     @Module({ providers: [HelloChannel, { provide: Greeter, useFactory }] })
     class SlowModule {}
     const loading = app.module.get(LazyModuleLoader).load(() => SlowModule);
-    while (!asked) {
+    while (!factory.asked) {
       expect(app.resolve('hello:ana')).toBe(before);
       await Promise.resolve();
     }

@@ -47,9 +47,8 @@ describe('what a handler is given', () => {
       @ChannelParam('part') part: string,
       @ChannelParam('id') id: string,
       @ChannelName() channel: string,
-      @SessionId() session: string | undefined,
     ): void {
-      this.seen = [who, part, id, channel, session];
+      this.seen = [who, part, id, channel];
     }
 
     @OnUnsubscribe()
@@ -61,12 +60,10 @@ describe('what a handler is given', () => {
     note(
       @EventName() event: string,
       @Payload() payload: unknown,
-      @Who() who: Identity,
-      @ChannelParam('id') id: string,
       @UserName('!') name: string,
       @SessionId() session: string | undefined,
     ): void {
-      this.seen = [event, payload, who.user, id, name, session];
+      this.seen = [event, payload, name, session];
     }
 
     @OnPublish('plain')
@@ -82,16 +79,16 @@ describe('what a handler is given', () => {
     }
   }
 
-  it('is the identity, the parts of the name and the session on subscribe and unsubscribe', async () => {
+  it('is the identity and the parts of the name on subscribe and unsubscribe', async () => {
     const app = await bootChannels({ providers: [Given] });
-    await app.subscribe('test:7:b', ANA, 's9');
+    await app.subscribe('test:7:b', ANA);
     const channel = app.module.get(Given);
-    expect(channel.seen).toEqual([ANA, 'b', '7', 'test:7:b', 's9']);
+    expect(channel.seen).toEqual([ANA, 'b', '7', 'test:7:b']);
     await app.unsubscribe('test:7:b', BEN);
     expect(channel.seen).toEqual(['ben', 'test:7:b']);
   });
 
-  it('is the event, the parsed payload and what own decorators of the team make on publish', async () => {
+  it('is the event, the parsed payload, the session and what own decorators of the team make on publish', async () => {
     const app = await bootChannels({ providers: [Given] });
     await app.publish({ a: [1, null] }, { channel: 'test:7:b' });
     expect(app.module.get(Given).seen).toEqual([
