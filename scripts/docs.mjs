@@ -73,6 +73,7 @@ This page is written by \`scripts/docs.mjs\` from \`src/config/variables.ts\`; a
 
 /** @param {readonly Variable[]} variables @returns {string} the text of docs/reference/environment.md */
 export function environmentPage(variables) {
+  /** @type {Set<string>} */
   const used = new Set(variables.map(formOf));
   const forms = ['text', 'number', 'list', 'rate', 'switch'];
   let page = INTRO;

@@ -58,8 +58,9 @@ function restOnly(paths: OpenAPIObject['paths']): OpenAPIObject['paths'] {
   return Object.fromEntries(Object.entries(paths).filter(([path]) => path.startsWith('/api/')));
 }
 
+/** By the package's own name: a path would differ between the sources and the one-file build. */
 function version(): string {
-  const { version: text } = createRequire(import.meta.url)('../../package.json') as {
+  const { version: text } = createRequire(import.meta.url)('trunkline/package.json') as {
     readonly version: string;
   };
   return text;

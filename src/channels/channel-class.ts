@@ -94,41 +94,45 @@ function single(
   return async (context) => {
     const result = await handler(ChannelRequest.of(wanted, context));
     // A lookup that found nothing is a refusal, not a permission.
-    if (result !== undefined && !result) throw forbidden();
+    if (wanted === 'subscribe' && result !== undefined && !result) throw forbidden();
   };
 }
 
 function publishHandlers(
-  { provider, acts, factory }: ChannelClass,
+  source: ChannelClass,
   events: ReadonlySet<string> | undefined,
 ): { named: ReadonlyMap<string, PublishHandler>; other: PublishHandler | undefined } {
-  const named = new Map<string, PublishHandler>();
+  const { label } = source.provider;
   const owners = new Map<string | undefined, string>();
-  let other: PublishHandler | undefined;
-  const refuse = (why: string): never => {
-    throw new Error(`${provider.label} ${why}`);
-  };
-  for (const act of acts) {
+  const handlers = new Map<string | undefined, PublishHandler>();
+  for (const act of source.acts) {
     if (act.act !== 'publish') continue;
     const { name } = act;
-    const handler = toPublishHandler(factory.make(provider, name), `${provider.label}.${name}`);
+    const handler = toPublishHandler(source.factory.make(source.provider, name), `${label}.${name}`);
+    // The key undefined stands for every other event.
     for (const event of act.events.length === 0 ? [undefined] : act.events) {
-      const owner = owners.get(event);
-      const what = event === undefined ? 'events without a handler of their own' : `the event "${event}"`;
-      if (owner !== undefined) refuse(`has two handlers for ${what}: ${owner} and ${name}.`);
+      const fault = eventFault(event, events) ?? twinFault(event, name, owners.get(event));
+      if (fault !== undefined) throw new Error(`${label} ${fault}`);
       owners.set(event, name);
-      if (event === undefined) {
-        other = handler;
-        continue;
-      }
-      if (!isEventName(event)) refuse(`has a handler for "${event}", which is not an event name.`);
-      if (events !== undefined && !events.has(event)) {
-        refuse(`has a handler for "${event}", which its "events" does not allow.`);
-      }
-      named.set(event, handler);
+      handlers.set(event, handler);
     }
   }
-  return { named, other };
+  const other = handlers.get(undefined);
+  handlers.delete(undefined);
+  return { named: handlers as ReadonlyMap<string, PublishHandler>, other };
+}
+
+function eventFault(event: string | undefined, events: ReadonlySet<string> | undefined): string | undefined {
+  if (event === undefined) return undefined;
+  if (!isEventName(event)) return `has a handler for "${event}", which is not an event name.`;
+  if (events === undefined || events.has(event)) return undefined;
+  return `has a handler for "${event}", which its "events" does not allow.`;
+}
+
+function twinFault(event: string | undefined, name: string, owner: string | undefined): string | undefined {
+  if (owner === undefined) return undefined;
+  const what = event === undefined ? 'events without a handler of their own' : `the event "${event}"`;
+  return `has two handlers for ${what}: ${owner} and ${name}.`;
 }
 
 function toPublishHandler(handler: Handler, site: string): PublishHandler {

@@ -35,9 +35,11 @@ export function invalidData(faults: readonly ErrorDetail[]): TrunklineError {
   return new TrunklineError('invalid_data', message, { details });
 }
 
+/** Our own faults begin with a verb, `must be …`; those of other pipes are whole sentences. */
 function sentence({ path, message }: ErrorDetail): string {
   const text = message.endsWith('.') ? message : `${message}.`;
-  return path === '' ? `The payload: ${text}` : `"${path}" ${text}`;
+  if (path !== '') return `"${path}" ${text}`;
+  return /^(must|cannot) /.test(text) ? `The payload ${text}` : text;
 }
 
 function fromHttp(exception: HttpException): TrunklineError {

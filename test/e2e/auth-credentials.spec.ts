@@ -41,7 +41,11 @@ describe.each(Object.keys(WAYS))('a token in %s', (way) => {
   });
 
   it.each([
-    ['of another secret', 'unauthenticated', () => signToken({ sub: 'ana' }, 'another-secret-that-is-long-enough-0123')],
+    [
+      'of another secret',
+      'unauthenticated',
+      () => signToken({ sub: 'ana' }, 'another-secret-that-is-long-enough-0123'),
+    ],
     ['that has ended', 'expired', () => signToken({ sub: 'ana', exp: Math.floor(Date.now() / 1000) - 60 })],
     ['without a user', 'unauthenticated', () => signToken({})],
   ])('%s is refused 401 before the upgrade', async (_what, code, token) => {
@@ -69,7 +73,9 @@ describe('without a credential', () => {
     await client.subscribe('open:news');
     await server.realtime.publish('open:news', 'tick', 1);
     expect((await client.next('message')).data.data).toBe(1);
-    expect(await client.refusal('publish', { channel: 'open:news', event: 'tick', data: 2 })).toBe('unauthenticated');
+    expect(await client.refusal('publish', { channel: 'open:news', event: 'tick', data: 2 })).toBe(
+      'unauthenticated',
+    );
   });
 });
 

@@ -2,13 +2,19 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
+import { FastPublisher } from '../support/fast-publisher.js';
 import { disposeClients, type WsClient } from '../support/ws-client.js';
 
 let server: E2eServer;
 beforeAll(async () => {
   server = await startE2e({
     rules: [
-      { channel: 'team:{name}', subscribe: 'capability', publish: 'capability', history: { size: 10, ttl: '1m' } },
+      {
+        channel: 'team:{name}',
+        subscribe: 'capability',
+        publish: 'capability',
+        history: { size: 10, ttl: '1m' },
+      },
       { channel: 'read:{name}', subscribe: 'authenticated', publish: 'backend', historyAccess: 'backend' },
       { channel: 'closed:{name}', subscribe: 'nobody', publish: 'authenticated', presence: true },
     ],
@@ -57,7 +63,10 @@ describe('a subscription whose capability is not in the new token', () => {
 
 describe('a client that was refused', () => {
   it('hears nothing of the channel', async () => {
-    const [client, allowed] = await Promise.all([server.join('ana'), withRights({ 'team:red': ['subscribe'] })]);
+    const [client, allowed] = await Promise.all([
+      server.join('ana'),
+      withRights({ 'team:red': ['subscribe'] }),
+    ]);
     await allowed.subscribe('team:red');
     expect(await client.refusal('subscribe', { channel: 'team:red' })).toBe('forbidden');
     for (let n = 0; n < 20; n++) await server.realtime.publish('team:red', 'tick', n);
@@ -81,13 +90,7 @@ describe('a client that was refused', () => {
 describe('after an unsubscribe reply', () => {
   it('nothing of the channel follows, under a fast publisher', async () => {
     const client = await withRights({ 'team:*': ['subscribe'] });
-    let on = true;
-    const publishing = (async () => {
-      for (let n = 0; on; n++) {
-        await server.realtime.publish('team:fast', 'tick', n);
-        if (n % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
-      }
-    })();
+    const publisher = new FastPublisher(server.realtime, 'team:fast');
     for (let cycle = 0; cycle < 100; cycle++) {
       await client.subscribe('team:fast');
       await client.next('message');
@@ -95,8 +98,7 @@ describe('after an unsubscribe reply', () => {
       client.forget();
       await client.expectNone('message');
     }
-    on = false;
-    await publishing;
+    await publisher.stop();
   });
 
   it('nothing follows an `unsubscribed` by the server either', async () => {

@@ -13,7 +13,6 @@ import {
 import { of, type Observable } from 'rxjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { TrunklineError } from '../../src/index.js';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
 import { connect, disposeClients, refused } from '../support/ws-client.js';
 
@@ -75,11 +74,6 @@ class BesideGateway {
     throw new WsException({ code: 'limit_exceeded', message: 'Three at most.' });
   }
 
-  @SubscribeMessage('house')
-  house(): never {
-    throw new TrunklineError('not_subscribed', 'Join first.');
-  }
-
   @SubscribeMessage('broken')
   broken(): never {
     throw new Error('password=hunter2');
@@ -105,9 +99,12 @@ let server: E2eServer;
 const plain = new WebSocketServer({ noServer: true });
 beforeAll(async () => {
   server = await startE2e({ boot: { modules: [TeamModule] } });
-  plain.on('connection', (socket) => socket.on('message', (data) => socket.send(`plain ${(data as Buffer).toString()}`)));
+  plain.on('connection', (socket) =>
+    socket.on('message', (data) => socket.send(`plain ${(data as Buffer).toString()}`)),
+  );
   server.app.getHttpServer().on('upgrade', (request, socket, head) => {
-    if (request.url === '/other') plain.handleUpgrade(request, socket, head, (client) => plain.emit('connection', client));
+    if (request.url === '/other')
+      plain.handleUpgrade(request, socket, head, (client) => plain.emit('connection', client));
   });
 });
 afterEach(disposeClients);
@@ -151,7 +148,6 @@ describe('a gateway of the application on /ws', () => {
     ['guarded', 'forbidden', undefined],
     ['picky', 'invalid_data', 'The number is odd.'],
     ['coded', 'limit_exceeded', 'Three at most.'],
-    ['house', 'not_subscribed', 'Join first.'],
     ['broken', 'internal', undefined],
     ['unheard-of', 'unknown_event', undefined],
   ])('whose handler "%s" refuses is answered %s', async (event, code, message) => {
@@ -243,12 +239,15 @@ describe('another server of upgrades on the port', () => {
 });
 
 describe('without another server of upgrades', () => {
-  it.each(['/nowhere', '/', '/ws/', '/WS', '/ws%2f', '/team/x'])('the path %s is 404 at once', async (path) => {
-    const alone = await startE2e();
-    const start = performance.now();
-    const refusal = await refused(`ws://127.0.0.1:${alone.port}${path}`);
-    expect([refusal.status, refusal.headers['content-type']]).toEqual([404, 'application/problem+json']);
-    expect(performance.now() - start).toBeLessThan(2000);
-    await alone.close();
-  });
+  it.each(['/nowhere', '/', '/ws/', '/WS', '/ws%2f', '/team/x'])(
+    'the path %s is 404 at once',
+    async (path) => {
+      const alone = await startE2e();
+      const start = performance.now();
+      const refusal = await refused(`ws://127.0.0.1:${alone.port}${path}`);
+      expect([refusal.status, refusal.headers['content-type']]).toEqual([404, 'application/problem+json']);
+      expect(performance.now() - start).toBeLessThan(2000);
+      await alone.close();
+    },
+  );
 });

@@ -65,7 +65,10 @@ describe('4001 authentication required', () => {
 
 describe('4002 invalid token', () => {
   it.each([
-    ['signed with another secret', () => signToken({ sub: 'ana' }, 'another-secret-that-is-long-enough-0123')],
+    [
+      'signed with another secret',
+      () => signToken({ sub: 'ana' }, 'another-secret-that-is-long-enough-0123'),
+    ],
     ['that has ended', () => signToken({ sub: 'ana', exp: Math.floor(Date.now() / 1000) - 60 })],
     ['that is no token', () => 'abc'],
   ])('ends a stranger with a token %s', async (_what, token) => {
@@ -83,7 +86,11 @@ describe('4002 invalid token', () => {
 
 describe('4003 revoked', () => {
   it('ends every session of the user whom the application disconnects', async () => {
-    const [first, second, other] = await Promise.all([server.join('ana'), server.join('ana'), server.join('ben')]);
+    const [first, second, other] = await Promise.all([
+      server.join('ana'),
+      server.join('ana'),
+      server.join('ben'),
+    ]);
     await server.realtime.disconnect('ana');
     expect(await Promise.all([first.closed, second.closed])).toEqual([
       { code: 4003, reason: 'revoked' },
@@ -136,7 +143,10 @@ describe('4101 rate limited', () => {
       const codes = client.frames.slice(1).map(({ event, data }) => (event === 'ok' ? 'ok' : data.code));
       expect(codes.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 'ok'));
       expect(new Set(codes.slice(10))).toEqual(new Set(['rate_limited']));
-      expect(client.frames.at(-1)?.data).toMatchObject({ retry: true, retryAfterMs: expect.any(Number) as number });
+      expect(client.frames.at(-1)?.data).toMatchObject({
+        retry: true,
+        retryAfterMs: expect.any(Number) as number,
+      });
     } finally {
       await strict.close();
     }

@@ -41,14 +41,16 @@ describe('a publication to 500 sessions', () => {
     const encoded = countPushes();
     const loop = monitorEventLoopDelay({ resolution: 1 });
     loop.enable();
-    for (let n = 1; n <= 20; n++) await server.realtime.publish('fan:one', 'tick', { n, text: 'é'.repeat(32) });
+    for (let n = 1; n <= 20; n++)
+      await server.realtime.publish('fan:one', 'tick', { n, text: 'é'.repeat(32) });
     await Promise.all(clients.map((client) => client.next('message', ({ data }) => data.offset === 20)));
     loop.disable();
     expect(encoded('message')).toBe(20);
     const [first] = clients as [WsClient];
     const texts = first.frames.filter(({ event }) => event === 'message');
     expect(texts).toHaveLength(20);
-    for (const { frames } of clients) expect(frames.filter(({ event }) => event === 'message')).toEqual(texts);
+    for (const { frames } of clients)
+      expect(frames.filter(({ event }) => event === 'message')).toEqual(texts);
     await annotate(
       `20 publications to 500 sockets, clients in the same process: loop delay max ${(loop.max / 1e6).toFixed(1)} ms`,
     );
@@ -72,7 +74,9 @@ describe('a join that 50 sessions hear', () => {
     const encoded = countPushes();
     const late = await server.join('late');
     await late.subscribe('room:one');
-    await Promise.all(clients.map((client) => client.next('join', ({ data }) => data.member.user === 'late')));
+    await Promise.all(
+      clients.map((client) => client.next('join', ({ data }) => data.member.user === 'late')),
+    );
     expect(encoded('join')).toBe(1);
   });
 });

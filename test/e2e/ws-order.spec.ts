@@ -56,7 +56,10 @@ async function subscriber(index: number): Promise<Subscriber> {
   const arrivals = new Map<number, number>();
   const client = await server.join(`sub-${index}`);
   client.socket.on('message', (data) => {
-    const { event, data: message } = JSON.parse((data as Buffer).toString()) as { event: string; data: Message };
+    const { event, data: message } = JSON.parse((data as Buffer).toString()) as {
+      event: string;
+      data: Message;
+    };
     if (event === 'message') arrivals.set(message.offset, performance.now());
   });
   return { client, from: await client.subscribe(CHANNEL), arrivals };
@@ -99,9 +102,11 @@ describe('ten publishers and twenty subscribers', () => {
   it('find the same order in the history', async () => {
     const reader = await server.join('reader');
     const live = await server.join('live');
-    const from = await live.subscribe(CHANNEL, { since: { epoch: (await reader.subscribe(CHANNEL)).epoch, offset: 0 } });
+    const from = await live.subscribe(CHANNEL, {
+      since: { epoch: (await reader.subscribe(CHANNEL)).epoch, offset: 0 },
+    });
     const read: Message[] = [];
-    for (let since: object = { epoch: from.epoch, offset: 0 }; ; ) {
+    for (let since: object = { epoch: from.epoch, offset: 0 }; ;) {
       const page = await reader.ok('history', { channel: CHANNEL, since, limit: 150 });
       read.push(...page.messages);
       const last = page.messages.at(-1);
@@ -109,7 +114,9 @@ describe('ten publishers and twenty subscribers', () => {
       since = { epoch: page.epoch, offset: last.offset, id: last.id };
     }
     expect(from['recovered']).toBe(true);
-    expect(read.map(({ offset, id }) => [offset, id])).toEqual(from.messages.map(({ offset, id }) => [offset, id]));
+    expect(read.map(({ offset, id }) => [offset, id])).toEqual(
+      from.messages.map(({ offset, id }) => [offset, id]),
+    );
     expect(read).toHaveLength(PUBLISHERS * EACH);
   });
 });

@@ -22,17 +22,32 @@ describe('a publish', () => {
     const ana = await server.join('ana');
     const reply = await ana.publish(fresh(), { n: 1 });
     const history = await ana.ok('history', { channel });
-    expect(reply).toEqual({ channel, epoch: history.epoch, offset: 1, id: history.messages[0]?.id, duplicate: false });
+    expect(reply).toEqual({
+      channel,
+      epoch: history.epoch,
+      offset: 1,
+      id: history.messages[0]?.id,
+      duplicate: false,
+    });
     expect(history.messages).toHaveLength(1);
   });
 
   it('needs no subscription', async () => {
-    const [ana, ben] = await Promise.all([server.join('ana', { claims: { name: 'Ana' } }), server.join('ben')]);
+    const [ana, ben] = await Promise.all([
+      server.join('ana', { claims: { name: 'Ana' } }),
+      server.join('ben'),
+    ]);
     await ben.subscribe(fresh());
     await ana.publish(channel, { n: 1 });
     const { data } = await ben.next('message');
-    expect(data).toMatchObject({ channel, offset: 1, event: 'tick', data: { n: 1 }, from: { user: 'ana', name: 'Ana' } });
-    expect(Math.abs(data['time'] as number - Date.now())).toBeLessThan(10_000);
+    expect(data).toMatchObject({
+      channel,
+      offset: 1,
+      event: 'tick',
+      data: { n: 1 },
+      from: { user: 'ana', name: 'Ana' },
+    });
+    expect(Math.abs((data['time'] as number) - Date.now())).toBeLessThan(10_000);
     await ana.expectNone('message');
   });
 
@@ -89,10 +104,12 @@ describe('an idempotency key', () => {
     const [ana] = clients as [(typeof clients)[0]];
     await ana.subscribe(fresh());
     const replies = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => clients[i % 5]?.publish(channel, i, { idempotencyKey: 'once' })),
+      Array.from({ length: 20 }, (_, i) => i).flatMap((i) =>
+        clients.map((client) => client.publish(channel, i, { idempotencyKey: 'once' })),
+      ),
     );
-    expect(new Set(replies.map((reply) => `${reply?.offset} ${reply?.id}`)).size).toBe(1);
-    expect(replies.filter((reply) => reply?.['duplicate'] === false)).toHaveLength(1);
+    expect(new Set(replies.map((reply) => `${reply.offset} ${reply.id}`)).size).toBe(1);
+    expect(replies.filter((reply) => reply['duplicate'] === false)).toHaveLength(1);
     await ana.next('message');
     await ana.expectNone('message');
   });
@@ -119,7 +136,9 @@ describe('payload text', () => {
     let wire = '';
     ben.socket.on('message', (data) => (wire = (data as Buffer).toString()));
     const ana = await server.join('ana');
-    ana.sendText(`{"event":"publish","id":"p","data":{"channel":"${channel}","event":"tick","data":${text}}}`);
+    ana.sendText(
+      `{"event":"publish","id":"p","data":{"channel":"${channel}","event":"tick","data":${text}}}`,
+    );
     await ana.next('ok', ({ id }) => id === 'p');
     await ben.next('message');
     expect(wire).toContain(`"data":${text},"from"`);

@@ -32,7 +32,10 @@ interface Place {
 }
 
 /** A channel of its own with this many publications; their places, from the one before the first on. */
-async function filled(family: string, published: number): Promise<{ channel: string; places: readonly Place[] }> {
+async function filled(
+  family: string,
+  published: number,
+): Promise<{ channel: string; places: readonly Place[] }> {
   const channel = `${family}:${++count}`;
   const places: Place[] = [];
   for (let n = 1; n <= published; n++) {
@@ -116,7 +119,9 @@ describe('a resume is given', () => {
     await client.subscribe(channel, { since: places[TOP - 2] });
     await client.publish(channel, 16);
     await client.settled();
-    expect(checkStream(client.frames, channel).seen.map(({ offset }) => offset)).toEqual(from(TOP - 1, TOP + 1));
+    expect(checkStream(client.frames, channel).seen.map(({ offset }) => offset)).toEqual(
+      from(TOP - 1, TOP + 1),
+    );
   });
 });
 
@@ -136,7 +141,11 @@ describe('a resume is refused, with nothing and a reason,', () => {
     const { channel, places } = await filled('small', TOP);
     const { epoch } = places[0] as Place;
     const id = places[Math.min(change.offset, TOP)]?.id;
-    expect(await resume(channel, { epoch, id, ...change })).toMatchObject({ ...refused, reason, ...places[TOP] });
+    expect(await resume(channel, { epoch, id, ...change })).toMatchObject({
+      ...refused,
+      reason,
+      ...places[TOP],
+    });
   });
 
   it('too_many: one message more than a reply carries', async () => {
@@ -148,7 +157,10 @@ describe('a resume is refused, with nothing and a reason,', () => {
     const channel = `large:${++count}`;
     const { epoch } = await server.realtime.publish(channel, 'tick', 0);
     for (let n = 0; n < 40; n++) await server.realtime.publish(channel, 'tick', 'x'.repeat(10_000));
-    expect(await resume(channel, { epoch, offset: 1, id: '' })).toMatchObject({ ...refused, reason: 'too_many' });
+    expect(await resume(channel, { epoch, offset: 1, id: '' })).toMatchObject({
+      ...refused,
+      reason: 'too_many',
+    });
   });
 
   it('when the history has outlived its time, and says whether the epoch did', async () => {

@@ -4,6 +4,7 @@ import { Injectable, Module } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Channel, OnConnect, OnSubscribe, TrunklineError, Who, type Identity } from '../../src/index.js';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
+import { FastPublisher } from '../support/fast-publisher.js';
 import { checkStream } from '../support/stream-checker.js';
 import { until } from '../support/wait.js';
 import { disposeClients } from '../support/ws-client.js';
@@ -33,7 +34,9 @@ class TeamModule {}
 let server: E2eServer;
 beforeAll(async () => {
   server = await startE2e({
-    rules: [{ channel: 'inbox:{name}', subscribe: 'nobody', publish: 'backend', history: { size: 50, ttl: '1m' } }],
+    rules: [
+      { channel: 'inbox:{name}', subscribe: 'nobody', publish: 'backend', history: { size: 50, ttl: '1m' } },
+    ],
     boot: { modules: [TeamModule] },
   });
 });
@@ -48,7 +51,12 @@ describe('the `join` list of a token', () => {
     expect((await client.next('message')).data).toMatchObject({ channel: 'inbox:ana', data: 'hello' });
     const [welcome, first, second] = client.frames;
     expect([welcome?.event, first?.event, second?.event]).toEqual(['welcome', 'subscribed', 'subscribed']);
-    expect(first?.data).toMatchObject({ channel: 'inbox:ana', recoverable: true, recovered: false, messages: [] });
+    expect(first?.data).toMatchObject({
+      channel: 'inbox:ana',
+      recoverable: true,
+      recovered: false,
+      messages: [],
+    });
     expect(checkStream(client.frames, 'inbox:ana').seen).toHaveLength(1);
   });
 
@@ -81,7 +89,11 @@ describe('a connect hook', () => {
 
 describe('the application', () => {
   it('joins all sessions of a user, each is told once, and takes them out again', async () => {
-    const [first, second, other] = await Promise.all([server.join('ana'), server.join('ana'), server.join('ben')]);
+    const [first, second, other] = await Promise.all([
+      server.join('ana'),
+      server.join('ana'),
+      server.join('ben'),
+    ]);
     await server.realtime.subscribe('ana', 'inbox:ana');
     await Promise.all([first.next('subscribed'), second.next('subscribed')]);
     await server.realtime.subscribe('ana', 'inbox:ana');
@@ -103,13 +115,7 @@ describe('the application', () => {
 
   it('joins a session under a fast publisher without a gap', async () => {
     const client = await server.join('ana');
-    let on = true;
-    const publishing = (async () => {
-      for (let n = 0; on; n++) {
-        await server.realtime.publish('inbox:fast', 'mail', n);
-        if (n % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
-      }
-    })();
+    const publisher = new FastPublisher(server.realtime, 'inbox:fast');
     for (let cycle = 0; cycle < 50; cycle++) {
       await server.realtime.subscribe('ana', 'inbox:fast');
       const { offset } = (await client.next('subscribed')).data;
@@ -117,8 +123,7 @@ describe('the application', () => {
       await server.realtime.unsubscribe('ana', 'inbox:fast');
       await client.next('unsubscribed');
     }
-    on = false;
-    await publishing;
+    await publisher.stop();
     expect(checkStream(client.frames, 'inbox:fast').seen.length).toBeGreaterThanOrEqual(50);
   });
 

@@ -71,7 +71,10 @@ beforeAll(async () => {
   });
   for (const policy of POLICIES) {
     good.set(policy, await Promise.all(Array.from({ length: GOOD_EACH }, (_, i) => goodReader(policy, i))));
-    stalled.set(policy, await Promise.all(Array.from({ length: STALLED_EACH }, (_, i) => stalledReader(policy, i))));
+    stalled.set(
+      policy,
+      await Promise.all(Array.from({ length: STALLED_EACH }, (_, i) => stalledReader(policy, i))),
+    );
   }
   sessionsBefore = server.stats().sessions;
   loop.enable();
@@ -107,7 +110,12 @@ async function publishUntilAllAreBlocked(): Promise<void> {
   while (all.some(({ session, blockedRounds }) => !session.ended && blockedRounds < BLOCKED_ROUNDS)) {
     if (++rounds > MAX_ROUNDS) throw new Error('The kernel took everything; no socket was ever full.');
     for (const policy of POLICIES)
-      await server.realtime.publish(channelOf(policy), 'tick', { round: rounds, PAYLOAD }, { key: `k${rounds % KEYS}` });
+      await server.realtime.publish(
+        channelOf(policy),
+        'tick',
+        { round: rounds, PAYLOAD },
+        { key: `k${rounds % KEYS}` },
+      );
     await new Promise((resolve) => setImmediate(resolve));
     for (const reader of all) {
       const { session } = reader;
@@ -123,9 +131,15 @@ async function publishUntilAllAreBlocked(): Promise<void> {
 }
 
 /** Reads the rest of a stalled socket; gives the stream and its gaps. */
-async function readTheRest({ client }: Stalled, policy: Overflow): Promise<{ stream: Stream; gaps: Frame[] }> {
+async function readTheRest(
+  { client }: Stalled,
+  policy: Overflow,
+): Promise<{ stream: Stream; gaps: Frame[] }> {
   client.readOn();
-  await until(() => checkStream(client.frames, channelOf(policy)).standing?.offset === rounds, 'the last offset');
+  await until(
+    () => checkStream(client.frames, channelOf(policy)).standing?.offset === rounds,
+    'the last offset',
+  );
   const gaps = client.frames.filter(({ event }) => event === 'gap');
   return { stream: checkStream(client.frames, channelOf(policy)), gaps };
 }
@@ -140,7 +154,10 @@ describe('twenty peers that stop reading', () => {
   });
 
   it('leave two hundred good ones everything, in order', async ({ annotate }) => {
-    await until(() => [...good.values()].flat().every(({ last }) => last === rounds), 'the good ones to get all');
+    await until(
+      () => [...good.values()].flat().every(({ last }) => last === rounds),
+      'the good ones to get all',
+    );
     for (const [policy, tallies] of good) {
       for (const { fault, messages, toldMissing } of tallies) {
         expect(fault).toBeUndefined();
@@ -150,7 +167,9 @@ describe('twenty peers that stop reading', () => {
       }
     }
     const [max, p99] = [loop.max, loop.percentile(99)].map((ns) => (ns / 1e6).toFixed(1));
-    await annotate(`${rounds} rounds of 4 × 55 × 10 kB, server and clients in one process: loop delay p99 ${p99} ms, max ${max} ms`);
+    await annotate(
+      `${rounds} rounds of 4 × 55 × 10 kB, server and clients in one process: loop delay p99 ${p99} ms, max ${max} ms`,
+    );
   });
 });
 
@@ -182,7 +201,7 @@ describe('the policy disconnect', () => {
     const last = seen.at(-1) as { epoch: string; offset: number; id: string };
     const client = await server.join('stalled-1');
     const read: number[] = [];
-    for (let since = last; since.offset < rounds; ) {
+    for (let since = last; since.offset < rounds;) {
       const page = await client.ok('history', { channel, since, limit: 20 });
       read.push(...page.messages.map(({ offset }) => offset));
       since = { ...page.messages.at(-1), epoch: page.epoch } as typeof last;

@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
+import { FastPublisher } from '../support/fast-publisher.js';
 import { checkHistory, type Delivered, type History, type Published } from '../support/history-checker.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { checkStream } from '../support/stream-checker.js';
@@ -18,20 +19,6 @@ beforeAll(async () => {
 afterEach(disposeClients);
 afterAll(() => server.close());
 
-/** Publishes without a pause until told to stop; resolves with how many it was. */
-function publishing(channel: string): { stop(): Promise<number> } {
-  let on = true;
-  const done = (async () => {
-    let count = 0;
-    for (; on; count++) {
-      await server.realtime.publish(channel, 'tick', { n: count });
-      if (count % 5 === 4) await new Promise((resolve) => setImmediate(resolve));
-    }
-    return count;
-  })();
-  return { stop: () => ((on = false), done) };
-}
-
 /** A session that comes, goes, reconnects and resumes by chance; gives the frames of each of its connections. */
 async function wander(channel: string, random: SeededRandom): Promise<Frame[][]> {
   const connections: Frame[][] = [];
@@ -41,10 +28,14 @@ async function wander(channel: string, random: SeededRandom): Promise<Frame[][]>
     if (client === undefined) {
       client = await server.join('wanderer');
       connections.push(client.frames);
-      position = placeAfter(await client.subscribe(channel, position === undefined ? {} : { since: position }));
+      position = placeAfter(
+        await client.subscribe(channel, position === undefined ? {} : { since: position }),
+      );
     } else if (random.below(3) === 0) {
       await client.ok('unsubscribe', { channel });
-      position = placeAfter(await client.subscribe(channel, random.below(2) === 0 ? {} : { since: lastOf(client) }));
+      position = placeAfter(
+        await client.subscribe(channel, random.below(2) === 0 ? {} : { since: lastOf(client) }),
+      );
     } else if (random.below(4) === 0) {
       client.cut();
       await client.closed;
@@ -72,7 +63,7 @@ function lastOf({ frames }: WsClient): { epoch: string; offset: number; id: stri
 describe('a session under a fast publisher', () => {
   it('that comes, goes and resumes by chance sees no gap, no repeat, no swap', async () => {
     const channel = 'stream:wander';
-    const publisher = publishing(channel);
+    const publisher = new FastPublisher(server.realtime, channel);
     const wanderers = await Promise.all(
       Array.from({ length: SESSIONS }, (_, i) => wander(channel, new SeededRandom(SEED + i))),
     );
@@ -91,7 +82,7 @@ describe('a session under a fast publisher', () => {
     const channels = Array.from({ length: 8 }, (_, i) => `stream:many-${i}`);
     const client = await server.join('ana');
     for (const channel of channels) await client.subscribe(channel);
-    const publishers = channels.map(publishing);
+    const publishers = channels.map((channel) => new FastPublisher(server.realtime, channel));
     await client.next('message', ({ data }) => data.channel === channels[7] && data.offset === 60);
     const counts = await Promise.all(publishers.map((publisher) => publisher.stop()));
     await client.settled();
@@ -119,7 +110,8 @@ describe('the checker of streams fails when', () => {
 
   const MUTATIONS: Readonly<Record<string, (list: Frame[], at: readonly number[]) => void>> = {
     'a message is left out': (list, at) => void list.splice(at[2] as number, 1),
-    'a message comes twice': (list, at) => void list.splice(at[3] as number, 0, list[at[2] as number] as Frame),
+    'a message comes twice': (list, at) =>
+      void list.splice(at[3] as number, 0, list[at[2] as number] as Frame),
     'two messages change places': (list, at) => {
       const [a, b] = [at[1] as number, at[2] as number];
       [list[a], list[b]] = [list[b] as Frame, list[a] as Frame];
@@ -131,7 +123,7 @@ describe('the checker of streams fails when', () => {
     'a gap is told where none is': (list, at) =>
       void list.splice(at[3] as number, 0, {
         event: 'gap',
-        data: { channel, epoch: list[1]?.data.epoch, from: 2, to: 3 } as Frame['data'],
+        data: { channel, epoch: list[1]?.data.epoch, from: 2, to: 3 } as unknown as Frame['data'],
       }),
   };
 
@@ -150,7 +142,11 @@ describe('the checker of histories fails when', () => {
     answered: n * 10 + 5,
     place: place(n),
   }));
-  const seen: readonly Delivered[] = [1, 2, 3, 4].map((n) => ({ mark: `m${n}`, ...place(n), at: n * 10 + 2 }));
+  const seen: readonly Delivered[] = [1, 2, 3, 4].map((n) => ({
+    mark: `m${n}`,
+    ...place(n),
+    at: n * 10 + 2,
+  }));
   const runOf = (list: readonly Delivered[]): History['runs'] => [
     { name: 'ana', from: { epoch: 'e', offset: 0 }, seen: list, toTheEnd: true },
   ];
@@ -164,11 +160,17 @@ describe('the checker of histories fails when', () => {
     'a delivery is missing': { published, runs: runOf(without(1)) },
     'the last delivery is missing': { published, runs: runOf(without(3)) },
     'a delivery comes twice': { published, runs: runOf([...seen.slice(0, 2), ...seen.slice(1)]) },
-    'two deliveries change places': { published, runs: runOf([seen[1], seen[0], seen[2], seen[3]] as Delivered[]) },
+    'two deliveries change places': {
+      published,
+      runs: runOf([seen[1], seen[0], seen[2], seen[3]] as Delivered[]),
+    },
     'a delivery has another id': { published, runs: runOf(changed(2, { id: 'other' })) },
     'a delivery has another epoch': { published, runs: runOf(changed(2, { epoch: 'other' })) },
     'a delivery carries what nobody published': { published, runs: runOf(changed(2, { mark: 'stray' })) },
-    'a delivery carries the payload of another offset': { published, runs: runOf(changed(2, { mark: 'm2' })) },
+    'a delivery carries the payload of another offset': {
+      published,
+      runs: runOf(changed(2, { mark: 'm2' })),
+    },
     'a delivery came before it was sent': { published, runs: runOf(changed(2, { at: 1 })) },
     'a refused publication is delivered': { published: told(3, { place: undefined }), runs: runOf(seen) },
     'an offset is given twice': { published: told(3, { place: place(3) }), runs: [] },
@@ -176,7 +178,11 @@ describe('the checker of histories fails when', () => {
     'an offset is left out': { published: told(3, { place: place(5) }), runs: [] },
     'the epoch changes unseen': { published: told(3, { place: { ...place(4), epoch: 'f' } }), runs: [] },
     'a later publication stands before an earlier one': {
-      published: [...published.slice(0, 2), ...told(2, { place: place(4) }).slice(2, 3), ...told(3, { place: place(3) }).slice(3)],
+      published: [
+        ...published.slice(0, 2),
+        ...told(2, { place: place(4) }).slice(2, 3),
+        ...told(3, { place: place(3) }).slice(3),
+      ],
       runs: [],
     },
   };
@@ -186,4 +192,3 @@ describe('the checker of histories fails when', () => {
     expect(() => checkHistory(BREACHES[name] as History)).toThrow();
   });
 });
-

@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
+import { FastPublisher } from '../support/fast-publisher.js';
 import { checkStream } from '../support/stream-checker.js';
 import { disposeClients, type Frame } from '../support/ws-client.js';
 
@@ -9,29 +10,18 @@ const CYCLES = 400;
 const CHANNEL = 'busy:one';
 
 let server: E2eServer;
-let publishing = false;
-let publisher: Promise<void>;
+let publisher: FastPublisher;
 beforeAll(async () => {
   server = await startE2e({
     rules: [{ channel: 'busy:{name}', history: { size: 1000, ttl: '1m' } }, { channel: 'plain:{name}' }],
   });
-  publishing = true;
-  publisher = publish(CHANNEL);
+  publisher = new FastPublisher(server.realtime, CHANNEL);
 });
 afterEach(disposeClients);
 afterAll(async () => {
-  publishing = false;
-  await publisher;
+  expect(await publisher.stop()).toBeGreaterThan(1000);
   await server.close();
 });
-
-/** Some thousand publications a second: three in each turn of the event loop. */
-async function publish(channel: string): Promise<void> {
-  for (let n = 1; publishing; n++) {
-    await server.realtime.publish(channel, 'tick', n);
-    if (n % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 const isLive = ({ event }: Frame): boolean => event === 'message';
 

@@ -120,7 +120,9 @@ export class CoreNode {
     for (let i = 0; i < count; i++) {
       const { event = 'message', key } = extra;
       const data = `${++this.published}`;
-      position = await this.core.publisher.publish({ channel, event, data, key, identity: BACKEND_USER });
+      const request = { channel, event, data, key, identity: BACKEND_USER };
+      const { epoch, offset, id } = await this.core.publisher.publish(request);
+      position = { epoch, offset, id };
     }
     return position;
   }
@@ -155,13 +157,18 @@ export class TestClient {
     return this.frames.find((frame) => frame.id === id);
   }
 
+  /** The answer to a frame, which must be there by now. */
+  answer(id: number): WireFrame {
+    const reply = this.reply(id);
+    if (reply === undefined) throw new Error(`Request ${id} has no answer.`);
+    return reply;
+  }
+
   /** Sends a frame and gives its answer, `ok` or `error`. */
   async request(event: string, data: object = {}): Promise<WireFrame> {
     const id = this.send(event, data);
     await this.clock.settle();
-    const reply = this.reply(id);
-    if (reply === undefined) throw new Error(`No answer to ${event} ${JSON.stringify(data)}.`);
-    return reply;
+    return this.answer(id);
   }
 
   /** As `request`, and the answer must be `ok`: its data. */

@@ -26,7 +26,10 @@ export interface E2eOptions {
 
 export interface E2eServer extends TestServer {
   /** A connected user; a stranger for `undefined`. */
-  join(user: string | undefined, options?: ConnectOptions & { claims?: Record<string, unknown> }): Promise<WsClient>;
+  join(
+    user: string | undefined,
+    options?: ConnectOptions & { claims?: Record<string, unknown> },
+  ): Promise<WsClient>;
   /** A call of the REST API with the backend's key. */
   api(method: string, path: string, body?: unknown): Promise<Response>;
 }

@@ -46,10 +46,17 @@ export function checkHistory({ published, runs }: History): void {
       const source = marks.get(delivery.mark);
       if (source === undefined) throw new Error(`${run.name} saw ${delivery.mark}, which nobody published.`);
       if (source.place === undefined) throw new Error(`${run.name} saw ${delivery.mark}, which was refused.`);
-      if (delivery.at < source.invoked) throw new Error(`${run.name} saw ${delivery.mark} before it was sent.`);
+      if (delivery.at < source.invoked)
+        throw new Error(`${run.name} saw ${delivery.mark} before it was sent.`);
       const owner = byOffset.get(delivery.offset);
-      if (owner?.mark !== delivery.mark || owner.place.id !== delivery.id || owner.place.epoch !== delivery.epoch)
-        throw new Error(`${run.name} saw ${delivery.mark} at ${delivery.offset}; its publisher was told otherwise.`);
+      if (
+        owner?.mark !== delivery.mark ||
+        owner.place.id !== delivery.id ||
+        owner.place.epoch !== delivery.epoch
+      )
+        throw new Error(
+          `${run.name} saw ${delivery.mark} at ${delivery.offset}; its publisher was told otherwise.`,
+        );
     }
     const last = run.seen.at(-1)?.offset ?? run.from.offset;
     if (run.toTheEnd && last !== top) throw new Error(`${run.name} ended at ${last}; the top is ${top}.`);

@@ -37,6 +37,8 @@ export interface FrameData extends Readonly<Record<string, unknown>> {
   readonly members: readonly MemberView[];
   readonly member: MemberView;
   readonly session: string;
+  readonly event: string;
+  readonly data: unknown;
   readonly from: unknown;
 }
 
@@ -142,14 +144,17 @@ export class WsClient {
   ) {
     open.add(this);
     // `ws` hands a text message over as one Buffer.
-    socket.on('message', (data) => (onText === undefined ? this.receive(data as Buffer) : onText(data as Buffer)));
+    socket.on('message', (data) =>
+      onText === undefined ? this.receive(data as Buffer) : onText(data as Buffer),
+    );
     socket.on('ping', () => this.pings++);
     this.closed = new Promise((resolve) => {
       socket.once('close', (code, reason) => {
         open.delete(this);
         this.end = { code, reason: reason.toString() };
         resolve(this.end);
-        for (const waiter of [...this.waiters]) waiter.reject(new Error(`Closed ${code} ${this.end.reason}.`));
+        for (const waiter of [...this.waiters])
+          waiter.reject(new Error(`Closed ${code} ${this.end.reason}.`));
       });
     });
   }
@@ -244,7 +249,8 @@ export class WsClient {
   private take(what: string, matches: Filter, limitMs = STEP_LIMIT_MS): Promise<Frame> {
     const at = this.unread.findIndex(matches);
     if (at >= 0) return Promise.resolve(this.unread.splice(at, 1)[0] as Frame);
-    if (this.end !== undefined) return Promise.reject(new Error(`Closed ${this.end.code}; ${what} did not come.`));
+    if (this.end !== undefined)
+      return Promise.reject(new Error(`Closed ${this.end.code}; ${what} did not come.`));
     return new Promise((resolve, reject) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -254,7 +260,10 @@ export class WsClient {
       const waiter: Waiter = {
         matches,
         resolve: (frame) => (done(), resolve(frame)),
-        reject: (error) => (done(), reject(new Error(`${error.message} while waiting for ${what}. ${this.story()}`))),
+        reject: (error) => (
+          done(),
+          reject(new Error(`${error.message} while waiting for ${what}. ${this.story()}`))
+        ),
       };
       this.waiters.add(waiter);
     });

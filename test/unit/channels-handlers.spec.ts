@@ -91,14 +91,7 @@ describe('what a handler is given', () => {
   it('is the event, the parsed payload, the session and what own decorators of the team make on publish', async () => {
     const app = await bootChannels({ providers: [Given] });
     await app.publish({ a: [1, null] }, { channel: 'test:7:b' });
-    expect(app.module.get(Given).seen).toEqual([
-      'note',
-      { a: [1, null] },
-      'ana',
-      '7',
-      'trunkline Ana!',
-      's1',
-    ]);
+    expect(app.module.get(Given).seen).toEqual(['note', { a: [1, null] }, 'trunkline Ana!', 's1']);
   });
 
   it('is the whole request when no parameter is decorated', async () => {
@@ -216,6 +209,18 @@ describe('what a result means', () => {
     await expect(app.subscribe('test:1')).resolves.toBeUndefined();
   });
 
+  it('of unsubscribe: none, the session has left already', async () => {
+    @Channel('bye:{id}')
+    class Bye {
+      @OnUnsubscribe()
+      leave(): boolean {
+        return false;
+      }
+    }
+    const app = await bootChannels({ providers: [Bye] });
+    await expect(app.unsubscribe('bye:1')).resolves.toBeUndefined();
+  });
+
   it.each([false, null, 0, ''])('of subscribe: %j refuses', async (value) => {
     const app = await bootChannels({ providers: [Results] });
     result = value;
@@ -288,6 +293,7 @@ describe('what a client is told when a handler throws', () => {
     thrown = exception;
     const refusal = await refusalOf(app.publish({}));
     expect(refusal.code).toBe('invalid_data');
+    expect(refusal.message).toMatch(/^("a\.b" must|text must) be a string\.$/);
     expect(refusal.details).toEqual(details);
   });
 

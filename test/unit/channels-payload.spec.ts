@@ -179,7 +179,7 @@ describe('a payload typed by a class', () => {
   it('is refused with a sentence that names the first fault', async () => {
     const app = await bootChannels({ providers: [Typed] });
     expect((await refusalOf(app.publish({ text: 5 }))).message).toBe('"text" must be a string.');
-    expect((await refusalOf(app.publish([]))).message).toBe('The payload: must be an object.');
+    expect((await refusalOf(app.publish([]))).message).toBe('The payload must be an object.');
   });
 
   it('is refused with twenty details at most', async () => {

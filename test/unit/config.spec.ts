@@ -321,7 +321,7 @@ describe('the configuration', () => {
     };
     visit(config, 'config');
     expect(open).toEqual([]);
-    expect(() => (config.auth.apiKeys as string[]).push('another')).toThrow(TypeError);
+    expect(() => config.auth.apiKeys.push('another')).toThrow(TypeError);
   });
 
   it('does not change when the environment does', () => {

@@ -31,12 +31,29 @@ function examples(language: string): Example[] {
 const sources = examples('ts').map(({ page, text }) => ({
   page,
   text,
-  file: /^\/\/ (src\/\S+\.ts)$/m.exec(text)?.[1],
+  file: /^\/\/ (\S+\.ts)\n/.exec(text)?.[1],
 }));
+
+/** A place under the root of the sources, as the settings want it. Nothing is written there. */
+const PLACE = join(ROOT, 'src', 'of-the-docs');
+
+/** The doors of the package by the names another team imports, at their sources: what was built may be old. */
+function doors(): Record<string, string[]> {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | { default: string }>;
+  };
+  return Object.fromEntries(
+    Object.entries(exports).flatMap(([name, target]) => {
+      if (typeof target === 'string') return [];
+      const source = target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts');
+      return [[join('trunkline', name), [join(ROOT, source)]]];
+    }),
+  );
+}
 
 /** Diagnostics of the examples alone, each laid over the tree at the path its first line names. */
 function compile(): string[] {
-  const virtual = new Map(sources.map(({ file = '', text }) => [join(ROOT, file), text]));
+  const virtual = new Map(sources.map(({ file = '', text }) => [join(PLACE, file), text]));
   const config = ts.getParsedCommandLineOfConfigFile(
     join(ROOT, 'tsconfig.json'),
     { noEmit: true },
@@ -48,25 +65,26 @@ function compile(): string[] {
     },
   );
   if (config === undefined) throw new Error('tsconfig.json cannot be read.');
-  const host = ts.createCompilerHost(config.options);
-  const { fileExists, readFile, getSourceFile, directoryExists } = host;
-  host.fileExists = (path) => virtual.has(path) || fileExists(path);
-  host.readFile = (path) => virtual.get(path) ?? readFile(path);
+  const options: ts.CompilerOptions = { ...config.options, paths: doors() };
+  const disk = ts.createCompilerHost(options);
+  const host: ts.CompilerHost = { ...disk };
+  host.fileExists = (path) => virtual.has(path) || disk.fileExists(path);
+  host.readFile = (path) => virtual.get(path) ?? disk.readFile(path);
   host.directoryExists = (path) =>
-    [...virtual.keys()].some((file) => dirname(file) === path) || (directoryExists?.(path) ?? true);
-  host.getSourceFile = (path, options, ...rest) => {
+    [...virtual.keys()].some((file) => dirname(file) === path) || (disk.directoryExists?.(path) ?? true);
+  host.getSourceFile = (path, version, ...rest) => {
     const text = virtual.get(path);
     return text === undefined
-      ? getSourceFile(path, options, ...rest)
-      : ts.createSourceFile(path, text, options);
+      ? disk.getSourceFile(path, version, ...rest)
+      : ts.createSourceFile(path, text, version);
   };
-  const program = ts.createProgram([...virtual.keys()], config.options, host);
+  const program = ts.createProgram([...virtual.keys()], options, host);
   return [...virtual.keys()].flatMap((path) => {
     const source = program.getSourceFile(path);
     if (source === undefined) return [`${path} was not compiled.`];
     const faults = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
     return faults.map(
-      ({ messageText }) => `${relative(ROOT, path)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
+      ({ messageText }) => `${relative(PLACE, path)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`,
     );
   });
 }
@@ -79,7 +97,7 @@ describe('TypeScript in docs/', () => {
 
   it('says in its first line which file it is, each another one', () => {
     expect(sources.length).toBeGreaterThan(8);
-    for (const { page, text } of sources) expect(text, page).toMatch(/^\/\/ src\/domains\/\S+\.ts\n/);
+    for (const { page, text } of sources) expect(text, page).toMatch(/^\/\/ [a-z-]+\/\S+\.ts\n/);
     expect(new Set(sources.map(({ file }) => file)).size).toBe(sources.length);
   });
 

@@ -131,7 +131,9 @@ describe('docs/protocol.md tells', () => {
   });
 
   it('no command that does not exist', () => {
-    const told = [...section('What a client sends').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name);
+    const told = [...section('What a client sends').matchAll(/^### `(\w+)`$/gm)].map(
+      ([, name]) => name ?? '',
+    );
     expect(told.toSorted()).toEqual([...RESERVED_EVENTS].toSorted());
   });
 
@@ -139,7 +141,7 @@ describe('docs/protocol.md tells', () => {
     const titles = [...section('What the server sends').matchAll(/^### (.+)$/gm)].map(
       ([, title]) => title ?? '',
     );
-    const told = titles.flatMap((title) => [...title.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    const told = titles.flatMap((title) => [...title.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ''));
     expect(told.toSorted()).toEqual(['ok', 'error', ...Object.keys(PUSHES)].toSorted());
   });
 

@@ -18,7 +18,7 @@ const defaults = loadConfig({});
 
 describe('.env.example', () => {
   it('names every variable once, and nothing else', () => {
-    const names = [...example.matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name);
+    const names = [...example.matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name ?? '');
     expect(names.toSorted()).toEqual(VARIABLES.map(({ name }) => name).toSorted());
   });
 

@@ -52,6 +52,7 @@ describe('rawProperty', () => {
   it('is not misled by values that look like keys, nor by keys that lie deeper', () => {
     expect(rawProperty('{"x":"data","y":["data",{"data":1}],"data2":3}', 'data')).toBeUndefined();
     expect(rawProperty('["data",1]', 'data')).toBeUndefined();
+    expect(rawProperty('[0,"data",1]', 'data')).toBeUndefined();
     expect(rawProperty('"data"', 'data')).toBeUndefined();
     expect(rawProperty('{}', 'data')).toBeUndefined();
   });
