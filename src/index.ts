@@ -72,3 +72,5 @@ export type {
   ResumeRefusal,
   SubscribeResult,
 } from './protocol/publication.js';
+
+export { Authenticated, BackendOnly, Caller } from './auth/identity.decorators.js';

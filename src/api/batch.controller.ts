@@ -6,7 +6,7 @@ import { Caller } from '../auth/identity.decorators.js';
 import { TrunklineError, toTrunklineError } from '../core/errors.js';
 import type { Identity } from '../core/identity.js';
 import { RealtimeService, type Settled } from '../core/realtime.service.js';
-import { RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
+import { RateCost, RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
 import { encodePublishResult } from '../protocol/encode.js';
 import { isChannelName } from '../protocol/names.js';
 import { rawElements, rawProperty } from '../protocol/raw-json.js';
@@ -39,6 +39,7 @@ export class BatchController {
   ) {}
 
   @Post('broadcast')
+  @RateCost((body) => lengthOf(body, 'channels'))
   @HttpCode(200)
   @RawJson()
   broadcast(
@@ -56,6 +57,7 @@ export class BatchController {
   }
 
   @Post('batch')
+  @RateCost((body) => lengthOf(body, 'messages'))
   @HttpCode(200)
   @RawJson()
   batch(@JsonBody(BatchDto) { dto, text }: Json<BatchDto>, @Caller() identity: Identity): Promise<string> {
@@ -89,6 +91,12 @@ export class BatchController {
     if (error.code === 'internal') this.logger.error('One publication of many failed.', stackOf(error.cause));
     return JSON.stringify({ ok: false, channel, error: error.toBody() });
   }
+}
+
+/** Each publication counts, however many come in one request. */
+function lengthOf(body: unknown, key: string): number {
+  const list = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[key] : undefined;
+  return Array.isArray(list) ? list.length : 1;
 }
 
 function readEntry(message: unknown, raw: string, identity: Identity): Entry {

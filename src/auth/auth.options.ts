@@ -31,9 +31,6 @@ export const authOptions = z.object({
 
 export type AuthOptions = z.infer<typeof authOptions>;
 
-/** Name of the cookie that may carry a token. */
-export const TOKEN_COOKIE = 'trunkline_token';
-
 function isOrigin(text: string): boolean {
   try {
     return new URL(text).origin === text;

@@ -1,7 +1,6 @@
 // Finds the credential in the headers of a request, in a fixed order. Verifies nothing.
 
-import { BEARER_SUBPROTOCOL } from '../protocol/frames.js';
-import { TOKEN_COOKIE } from './auth.options.js';
+import { BEARER_SUBPROTOCOL, TOKEN_COOKIE } from '../protocol/frames.js';
 
 export interface CredentialHeaders {
   readonly authorization?: string | undefined;

@@ -1,6 +1,6 @@
 // Gives tokens to whoever asks, so that the demo page and a first try need no login. Exists in development only.
 
-import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Post, ValidationPipe } from '@nestjs/common';
 import { IsInt, IsObject, IsOptional, IsString, Length, Max, Min } from 'class-validator';
 import { identityOf } from './claims.js';
 import { TOKEN_VERIFIER } from './auth.tokens.js';
@@ -36,7 +36,10 @@ export class DevTokensController {
 
   @Post()
   @HttpCode(201)
-  create(@Body() { user, name, channels, ttl = HOUR_SECONDS }: DevTokenRequest): {
+  create(
+    @Body(new ValidationPipe({ whitelist: true, transform: true }))
+    { user, name, channels, ttl = HOUR_SECONDS }: DevTokenRequest,
+  ): {
     token: string;
     user: string;
     expiresAt: number;

@@ -13,7 +13,7 @@ import type { Identity } from '../core/identity.js';
 import { requestIdentity } from '../core/request-identity.js';
 import { AuthGuard } from './auth.guard.js';
 
-/** The identity of the caller; needs `@UseGuards(AuthGuard)`. */
+/** The identity of the caller; needs `@Authenticated()` or `@BackendOnly()`. */
 export const Caller = createParamDecorator((_data: unknown, context: ExecutionContext): Identity =>
   requestIdentity(context.switchToHttp().getRequest<object>()),
 );
@@ -27,6 +27,9 @@ export class BackendGuard implements CanActivate {
     throw new TrunklineError('forbidden', 'This call is for backends.');
   }
 }
+
+/** Finds the caller; a bad credential is refused. Strangers pass: ask `Caller` who it is. */
+export const Authenticated = (): MethodDecorator & ClassDecorator => applyDecorators(UseGuards(AuthGuard));
 
 /** Only API keys may call the route or the controller. */
 export const BackendOnly = (): MethodDecorator & ClassDecorator =>

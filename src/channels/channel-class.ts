@@ -45,10 +45,7 @@ export function readChannelClass(source: ChannelClass): ChannelFamily {
     );
   }
   for (const { name, act } of acts) checkParams(provider, { name, act, params: pattern.params });
-  const policy = toPolicy(
-    options.data,
-    acts.some(({ act }) => act === 'subscribe'),
-  );
+  const policy = toPolicy(options.data);
   return {
     pattern,
     policy,

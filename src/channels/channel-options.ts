@@ -17,8 +17,7 @@ export interface ChannelOptions {
   /** Who may publish. Default `authenticated`. A handler with `@OnPublish` may refuse more. */
   readonly publish?: Access | undefined;
   /**
-   * Who may read the history without subscribing. Default: as `subscribe`; but only the backend when the class has an
-   * `@OnSubscribe` handler, since that handler is not asked when history is read.
+   * Who may read the history. Default: who may subscribe, and an `@OnSubscribe` handler is asked. When set, it decides alone.
    */
   readonly historyAccess?: Access | undefined;
   /** Keep who is present, and tell joins and leaves to those who ask for them. Default false. */
@@ -109,13 +108,11 @@ export function checkTogether(options: ChannelOptions, context: z.RefinementCtx)
   }
 }
 
-/** `guarded`: a handler decides who may subscribe. */
-export function toPolicy(options: ChannelOptions, guarded: boolean): ChannelPolicy {
-  const subscribe = options.subscribe ?? DEFAULT_POLICY.subscribe;
+export function toPolicy(options: ChannelOptions): ChannelPolicy {
   return {
-    subscribe,
+    subscribe: options.subscribe ?? DEFAULT_POLICY.subscribe,
     publish: options.publish ?? DEFAULT_POLICY.publish,
-    historyAccess: options.historyAccess ?? (guarded ? 'backend' : subscribe),
+    historyAccess: options.historyAccess,
     presence: options.presence ?? DEFAULT_POLICY.presence,
     events: options.events === undefined ? DEFAULT_POLICY.events : new Set(options.events),
     ephemeral: new Set(options.ephemeral),

@@ -29,7 +29,7 @@ export class PatternRouter implements ChannelRouter, OnModuleInit {
   ) {
     this.rules = rules.map((rule) => ({
       pattern: parseChannelPattern(rule.channel),
-      policy: toPolicy(rule, false),
+      policy: toPolicy(rule),
       handlers: undefined,
       source: 'the rules file',
     }));

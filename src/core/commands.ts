@@ -37,12 +37,17 @@ export class CommandRunner implements Commands {
         return { result: { type: 'subscribe', result }, after: activate };
       }
       case 'unsubscribe':
-        await subscriber.unsubscribe(session, command.channel);
+        subscriber.unsubscribe(session, command.channel);
         return { result: { type: 'unsubscribe', channel: command.channel } };
       case 'history':
-        return { result: { type: 'history', result: await reader.history(session.identity, command) } };
+        return {
+          result: {
+            type: 'history',
+            result: await reader.history({ identity: session.identity, session }, command),
+          },
+        };
       case 'presence': {
-        const members = await reader.members(session.identity, command.channel);
+        const members = await reader.members({ identity: session.identity, session }, command.channel);
         return { result: { type: 'presence', channel: command.channel, members } };
       }
       case 'ping':

@@ -78,6 +78,7 @@ export class Core {
       presence,
       clock,
       stats,
+      logger,
       maxChannelsPerSession,
       resumeMessages,
       resumeBytes: bytes,
@@ -226,6 +227,8 @@ export class Core {
   private onIdentity(session: Session, before: Identity): void {
     this.hub.reindex(session, before.user);
     this.schedule(session);
+    // A stranger who logs in is somebody new: what its token and the application say of joining holds from now.
+    if (before.kind === 'anonymous') void this.greet(session);
   }
 
   private schedule(session: Session): void {

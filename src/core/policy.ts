@@ -32,7 +32,8 @@ export interface HistoryPolicy {
 export interface ChannelPolicy {
   readonly subscribe: Access;
   readonly publish: Access;
-  readonly historyAccess: Access;
+  /** Undefined: as `subscribe`, the handler that guards it included. */
+  readonly historyAccess: Access | undefined;
   readonly presence: boolean;
   /** Events that may be published; undefined for any. */
   readonly events: ReadonlySet<string> | undefined;
@@ -52,7 +53,7 @@ export const DEFAULT_MAX_BYTES = 16_384;
 export const DEFAULT_POLICY: ChannelPolicy = {
   subscribe: 'authenticated',
   publish: 'authenticated',
-  historyAccess: 'authenticated',
+  historyAccess: undefined,
   presence: false,
   events: undefined,
   ephemeral: new Set(),
@@ -84,7 +85,7 @@ const VERB: Readonly<Record<Action, string>> = {
 
 function accessFor(action: Action, policy: ChannelPolicy): Access {
   if (action === 'publish') return policy.publish;
-  return action === 'history' ? policy.historyAccess : policy.subscribe;
+  return action === 'history' ? (policy.historyAccess ?? policy.subscribe) : policy.subscribe;
 }
 
 export const OVERFLOW_GAP: Readonly<Record<Exclude<Overflow, 'disconnect'>, GapReason>> = {

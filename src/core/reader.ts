@@ -1,7 +1,7 @@
 // Reading a channel without joining it: history and members, with the same rules for sockets and REST.
 
+import type { HistoryCommand } from '../protocol/frames.js';
 import type { HistoryResult, Member } from '../protocol/publication.js';
-import type { Position } from '../protocol/position.js';
 import { TrunklineError } from './errors.js';
 import { NO_EPOCH } from './feed.js';
 import type { Identity } from './identity.js';
@@ -9,11 +9,13 @@ import { authorize, type Action } from './policy.js';
 import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
 import type { Backplane } from './ports/backplane.js';
 
-export interface HistoryRequest {
-  readonly channel: string;
-  readonly since: Position | undefined;
-  readonly limit: number;
-  readonly reverse: boolean;
+export type HistoryRequest = Omit<HistoryCommand, 'type'>;
+
+/** Who reads; `session` when it reads by a socket. */
+export interface ReaderCaller {
+  readonly identity: Identity;
+  readonly session?:
+    { readonly id: string; readonly subscriptions: ReadonlyMap<string, unknown> } | undefined;
 }
 
 export class Reader {
@@ -24,10 +26,10 @@ export class Reader {
 
   /** Oldest first after `since`, or newest first before it when `reverse`. */
   async history(
-    identity: Identity,
+    caller: ReaderCaller,
     { channel, since, limit, reverse }: HistoryRequest,
   ): Promise<HistoryResult> {
-    const { policy } = this.admit(identity, 'history', channel);
+    const { policy } = await this.admit(caller, 'history', channel);
     if (policy.history === undefined) return { channel, epoch: NO_EPOCH, offset: 0, id: '', messages: [] };
     const { top, publications } = await this.backplane.read(channel, {
       after: since?.offset ?? 0,
@@ -35,24 +37,33 @@ export class Reader {
       reverse,
     });
     if (since !== undefined && since.epoch !== top.epoch) {
-      throw new TrunklineError(
-        'expired',
-        'The position is of an earlier life of this channel. Read without it.',
-      );
+      const details = [{ path: 'since', message: 'is of an earlier life of this channel; read without it' }];
+      throw new TrunklineError('invalid_data', '"since" is of an earlier life of this channel.', { details });
     }
     return { channel, ...top, messages: publications };
   }
 
-  async members(identity: Identity, channel: string): Promise<readonly Member[]> {
-    const { policy } = this.admit(identity, 'presence', channel);
+  async members(caller: ReaderCaller, channel: string): Promise<readonly Member[]> {
+    const { policy } = await this.admit(caller, 'presence', channel);
     if (!policy.presence) throw new TrunklineError('forbidden', 'This channel does not show who is present.');
     return this.backplane.members(channel);
   }
 
-  private admit(identity: Identity, action: Action, channel: string): ResolvedChannel {
+  /** A handler that guards the channel is asked here too, unless it has let this very session in. */
+  private async admit(
+    { identity, session }: ReaderCaller,
+    action: Action,
+    channel: string,
+  ): Promise<ResolvedChannel> {
     const resolved = this.router.resolve(channel);
     if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
-    authorize(identity, action, channel, resolved.policy);
+    const { policy, handlers, params } = resolved;
+    authorize(identity, action, channel, policy);
+    const decidedByRule = action === 'history' && policy.historyAccess !== undefined;
+    const inside = identity.kind === 'backend' || session?.subscriptions.has(channel) === true;
+    if (!decidedByRule && !inside) {
+      await handlers?.onSubscribe?.({ channel, params, identity, session: session?.id });
+    }
     return resolved;
   }
 }

@@ -95,11 +95,11 @@ export class RealtimeService {
     options: { since?: Position | undefined; limit?: number; reverse?: boolean; identity?: Identity } = {},
   ): Promise<HistoryResult> {
     const { since, limit = HISTORY_LIMIT, reverse = false, identity = BACKEND } = options;
-    return this.core.reader.history(identity, { channel, since, limit, reverse });
+    return this.core.reader.history({ identity }, { channel, since, limit, reverse });
   }
 
   members(channel: string, identity: Identity = BACKEND): Promise<readonly Member[]> {
-    return this.core.reader.members(identity, channel);
+    return this.core.reader.members({ identity }, channel);
   }
 
   /** Joins every session of a user, on all instances, to a channel; each is told by `subscribed`. */

@@ -7,7 +7,7 @@ import { TrunklineError } from './errors.js';
 import type { Feed } from './feed.js';
 import type { Hub } from './hub.js';
 import { authorize } from './policy.js';
-import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
+import type { ChannelRouter, CoreLogger, ResolvedChannel } from './ports/application.js';
 import type { Backplane, LogSlice, PresenceEntry } from './ports/backplane.js';
 import type { Clock } from './ports/time.js';
 import type { Presence } from './presence.js';
@@ -22,6 +22,7 @@ export interface SubscriberContext {
   readonly presence: Presence;
   readonly clock: Clock;
   readonly stats: CoreStats;
+  readonly logger: CoreLogger;
   readonly maxChannelsPerSession: number;
   readonly resumeMessages: number;
   /** Bytes of payload one resume may give; more is `too_many`. */
@@ -87,19 +88,17 @@ export class Subscriber {
     }
   }
 
-  async unsubscribe(session: Session, channel: string): Promise<void> {
+  unsubscribe(session: Session, channel: string): void {
     const subscription = session.subscriptions.get(channel);
     if (subscription === undefined)
       throw new TrunklineError('not_subscribed', 'You are not subscribed to this channel.');
     this.release(session, subscription);
-    const handlers = this.context.router.resolve(channel)?.handlers;
-    if (handlers?.onUnsubscribe === undefined) return;
-    await handlers.onUnsubscribe(this.handlerContext(session, channel));
   }
 
-  /** Frees a subscription, however it ends. Safe to call twice. */
+  /** Frees a subscription, however it ends: unsubscribed, taken out by the server, or gone with its session. Safe to call twice. */
   release(session: Session, subscription: Subscription): void {
     if (!this.drop(session, subscription)) return;
+    void this.tellHandler(session, subscription.channel);
     if (this.context.router.resolve(subscription.channel)?.policy.presence === true)
       this.exit(session, subscription.channel);
   }
@@ -257,9 +256,17 @@ export class Subscriber {
     return user === undefined ? undefined : { session: session.id, user, name, since: session.startedAt };
   }
 
-  private handlerContext(session: Session, channel: string) {
-    const params = this.context.router.resolve(channel)?.params ?? new Map<string, string>();
-    return { channel, params, identity: session.identity, session: session.id };
+  /** The session has left already; a handler that fails is the application's matter. */
+  private async tellHandler(session: Session, channel: string): Promise<void> {
+    const { router, logger } = this.context;
+    const resolved = router.resolve(channel);
+    if (resolved?.handlers?.onUnsubscribe === undefined) return;
+    try {
+      const { identity, id } = session;
+      await resolved.handlers.onUnsubscribe({ channel, params: resolved.params, identity, session: id });
+    } catch (error) {
+      logger.error('An @OnUnsubscribe handler failed.', { channel, error: String(error) });
+    }
   }
 }
 

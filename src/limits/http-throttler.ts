@@ -3,6 +3,8 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerStorage } from '@nestjs/throttler';
 import { TrunklineError } from '../core/errors.js';
+import type { Request } from 'express';
+import { TOKEN_COOKIE } from '../protocol/frames.js';
 import type { Clock } from '../core/ports/time.js';
 
 interface Window {
@@ -54,8 +56,11 @@ export class WindowThrottlerStorage implements ThrottlerStorage {
 /** Answers in our own form, and leaves what is not HTTP alone. */
 @Injectable()
 export class HttpThrottlerGuard extends ThrottlerGuard {
+  /** Who brings a credential is counted as who it is, or refused with 401 before it costs anything. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
-    return context.getType() !== 'http';
+    if (context.getType() !== 'http') return true;
+    const { authorization, cookie } = context.switchToHttp().getRequest<Request>().headers;
+    return authorization !== undefined || cookie?.includes(`${TOKEN_COOKIE}=`) === true;
   }
 
   protected override async throwThrottlingException(

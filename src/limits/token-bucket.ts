@@ -14,20 +14,24 @@ export class TokenBucket implements RateGate {
     this.tokens = rate.count * BURST;
   }
 
-  /** 0 when one may pass now, otherwise milliseconds until one may. */
-  take(nowMs: number): number {
+  /**
+   * 0 when it may pass now, otherwise milliseconds until it may. A `cost` over the burst passes when the bucket is full and
+   * leaves a debt, so that what is allowed once in a while is not refused for ever.
+   */
+  take(nowMs: number, cost = 1): number {
     const { count, periodMs } = this.rate;
+    const needed = Math.min(cost, count * BURST);
     if (this.at !== 0) {
       // A clock that steps back must not take tokens away.
       const elapsed = Math.max(0, nowMs - this.at);
       this.tokens = Math.min(count * BURST, this.tokens + (elapsed * count) / periodMs);
     }
     this.at = nowMs;
-    if (this.tokens >= 1) {
-      this.tokens -= 1;
+    if (this.tokens >= needed) {
+      this.tokens -= cost;
       return 0;
     }
-    return Math.ceil(((1 - this.tokens) * periodMs) / count);
+    return Math.ceil(((needed - this.tokens) * periodMs) / count);
   }
 }
 
@@ -51,13 +55,13 @@ export class BucketTable {
     return this.buckets.size;
   }
 
-  take(key: string, nowMs: number): number {
+  take(key: string, nowMs: number, cost = 1): number {
     if (this.rate.count === 0) return 0;
     let bucket = this.buckets.get(key);
     if (bucket === undefined) bucket = new TokenBucket(this.rate);
     else this.buckets.delete(key);
     this.buckets.set(key, bucket);
     if (this.buckets.size > this.most) this.buckets.delete(this.buckets.keys().next().value as string);
-    return bucket.take(nowMs);
+    return bucket.take(nowMs, cost);
   }
 }

@@ -48,11 +48,11 @@ function matchSegments(
   const parts = channel.split(SEPARATOR);
   const open = segments[segments.length - 1]?.kind === 'rest';
   if (open ? parts.length < segments.length : parts.length !== segments.length) return undefined;
+  if (parts.includes('')) return undefined;
   let params: Map<string, string> | undefined;
   for (let i = 0; i < segments.length; i++) {
     const segment = segments[i] as Segment;
     const part = parts[i] as string;
-    if (part === '') return undefined;
     if (segment.kind === 'text' && segment.text !== part) return undefined;
     if (segment.kind === 'param') (params ??= new Map()).set(segment.name, part);
   }

@@ -14,6 +14,8 @@ import type {
 export const SUBPROTOCOL = 'trunkline.v1';
 /** Prefix of the subprotocol entry that carries a token: `bearer.<jwt>`. Never echoed. */
 export const BEARER_SUBPROTOCOL = 'bearer.';
+/** Name of the cookie that may carry a token. */
+export const TOKEN_COOKIE = 'trunkline_token';
 export const PROTOCOL_VERSION = 1;
 
 /** Marks a request; returns in its reply. A string of 1–64 characters or a safe integer. */

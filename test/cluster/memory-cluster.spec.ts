@@ -185,7 +185,7 @@ describe('three cores over one memory store', () => {
       await first.subscribe('room');
       const second = await nodes[1].connect('ana');
       const reply = await second.ok('subscribe', { channel: 'room', presence: true });
-      expect(reply['members']).toMatchObject([{ user: 'watcher' }, { user: 'ana', connections: 2 }]);
+      expect(reply['members']).toMatchObject([{ user: 'ana', connections: 2 }, { user: 'watcher' }]);
       expect(watcher.pushes('join')).toMatchObject([{ member: { user: 'ana' } }]);
       first.session.closed(1006);
       await cluster.clock.advance(GRACE_MS);
@@ -224,7 +224,7 @@ describe('three cores over one memory store', () => {
       await cluster.clock.settle();
       expect(watcher.pushes('leave')).toMatchObject([{ member: { user: 'ana' } }]);
       const members = await watcher.ok('presence', { channel: 'room' });
-      expect(members).toMatchObject({ members: [{ user: 'watcher' }, { user: 'ben', connections: 1 }] });
+      expect(members).toMatchObject({ members: [{ user: 'ben', connections: 1 }, { user: 'watcher' }] });
     });
 
     it('agrees with who is there after a storm of 1,000 acts', async () => {

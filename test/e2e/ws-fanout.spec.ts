@@ -1,10 +1,9 @@
 // A publication is encoded once, however many sessions of this instance hear it.
 
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Push } from '../../src/protocol/frames.js';
 import { WS_JSON } from '../../src/transports/ws/ws.format.js';
-import { startE2e, type E2eServer } from '../support/e2e-server.js';
+import { report, startE2e, type E2eServer } from '../support/e2e-server.js';
 import { disposeClients, type WsClient } from '../support/ws-client.js';
 
 let server: E2eServer;
@@ -36,23 +35,26 @@ function countPushes(): (type: Push['type']) => number {
 }
 
 describe('a publication to 500 sessions', () => {
-  it('is encoded once, and all get the same text', async ({ annotate }) => {
+  it('is encoded once, and all get the same text', async () => {
     const clients = await listeners(500, 'fan:one');
     const encoded = countPushes();
-    const loop = monitorEventLoopDelay({ resolution: 1 });
-    loop.enable();
-    for (let n = 1; n <= 20; n++)
+    let longestMs = 0;
+    for (let n = 1; n <= 20; n++) {
+      const start = performance.now();
       await server.realtime.publish('fan:one', 'tick', { n, text: 'é'.repeat(32) });
+      // The flush is the next thing in the loop; after it the loop is free again.
+      await new Promise((resolve) => setImmediate(resolve));
+      longestMs = Math.max(longestMs, performance.now() - start);
+    }
     await Promise.all(clients.map((client) => client.next('message', ({ data }) => data.offset === 20)));
-    loop.disable();
     expect(encoded('message')).toBe(20);
     const [first] = clients as [WsClient];
     const texts = first.frames.filter(({ event }) => event === 'message');
     expect(texts).toHaveLength(20);
     for (const { frames } of clients)
       expect(frames.filter(({ event }) => event === 'message')).toEqual(texts);
-    await annotate(
-      `20 publications to 500 sockets, clients in the same process: loop delay max ${(loop.max / 1e6).toFixed(1)} ms`,
+    report(
+      `20 publications to 500 sockets: the loop was busy with one for ${longestMs.toFixed(1)} ms at most`,
     );
   });
 

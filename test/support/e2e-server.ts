@@ -91,3 +91,8 @@ export async function startPatched(
     },
   };
 }
+
+/** A figure for people, which no test asserts: it depends on the machine. */
+export function report(figure: string): void {
+  process.stdout.write(`${figure}\n`);
+}

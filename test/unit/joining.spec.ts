@@ -221,6 +221,31 @@ describe('joining', () => {
     }
   });
 
+  it('is told what the log has trimmed between the making of its reply and its sending', async () => {
+    await start({ nodes: 2, rules: { '*': { presence: true, history: { size: 5, ttlMs: 86_400_000 } } } });
+    const ben = await node.connect('ben');
+    await ben.subscribe(CHANNEL);
+    await publish(2);
+    loseOnBus(true);
+    await publish(17);
+    loseOnBus(false);
+    const read = node.backplane.hold('read', 'answer');
+    await publish(1);
+    const members = node.backplane.hold('members', 'answer');
+    const id = client.send('subscribe', { channel: CHANNEL, presence: true });
+    await cluster.clock.settle();
+    expect([members.waiting, read.waiting]).toEqual([1, 1]);
+    // Both answers come in one turn, as two replies in one packet do.
+    members.open();
+    read.open();
+    await cluster.clock.settle();
+    await publish(2);
+    const { offset } = client.answer(id).data as { offset: number };
+    expect(ben.offsets(CHANNEL)).toEqual([1, 2, ...upTo(22, 16)]);
+    expect(client.stream(CHANNEL).standing?.offset).toBe(22);
+    expect(client.offsets(CHANNEL)).toEqual(upTo(22, Math.max(16, offset + 1)));
+  });
+
   it('answers a resume anew when the log is replaced while it is read', async () => {
     await start();
     const ben = await node.connect('ben');

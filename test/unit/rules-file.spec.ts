@@ -37,7 +37,7 @@ function faultsOf(text: string): string {
 function policyOf(rule: object) {
   const [parsed] = parse({ channel: 'a:{x}', ...rule });
   if (parsed === undefined) throw new Error('No rule came back.');
-  return toPolicy(parsed, false);
+  return toPolicy(parsed);
 }
 
 describe('rules that are taken', () => {

@@ -6,7 +6,7 @@ const bound = z.int().min(0);
 
 export const memoryOptions = z.object({
   /**
-   * Channels with history that are remembered. Over it the one unused for longest is forgotten, and who comes back to it is told
+   * Channels with history that are remembered. Over it one that was not used lately is forgotten, and who comes back to it is told
    * `epoch_changed`. One costs about 600 bytes with its first publication. 0: no limit.
    */
   maxChannels: bound.default(100_000),

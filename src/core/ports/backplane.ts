@@ -28,7 +28,7 @@ export interface Appended {
 }
 
 export interface ReadOptions {
-  /** Publications with offset > after; when reverse, those before the end. 0 reads from the oldest kept. */
+  /** Forward: offset > after, oldest first. Reverse: offset < after, newest first; 0 means from the top. */
   readonly after: number;
   readonly limit: number;
   readonly reverse: boolean;
