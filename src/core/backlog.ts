@@ -17,14 +17,16 @@ export interface BacklogOutput {
 }
 
 interface Entry {
+  /** Grows with each entry: who is before whom. */
+  readonly place: number;
   readonly frame: Frame;
-  readonly lane: Lane | undefined;
+  readonly lane: Lane;
   previous: Entry | undefined;
   next: Entry | undefined;
   lanePrevious: Entry | undefined;
   laneNext: Entry | undefined;
-  /** What was left out just before this frame. */
-  gapBefore: GapPush | undefined;
+  /** What was left out just before this frame: of its channel, or of several before a reply. */
+  gapsBefore: GapPush[] | undefined;
 }
 
 /** The waiting frames of one channel. */
@@ -45,6 +47,14 @@ export class Backlog {
   private first: Entry | undefined;
   private last: Entry | undefined;
   private readonly lanes = new Map<string, Lane>();
+  /** Replies and notices. A gap is told before a later one of these too, since it may begin the channel anew. */
+  private readonly replies: Lane = {
+    first: undefined,
+    last: undefined,
+    gapAtEnd: undefined,
+    newest: undefined,
+  };
+  private places = 0;
 
   constructor(
     private readonly bounds: BacklogBounds,
@@ -79,7 +89,8 @@ export class Backlog {
       }
     }
     this.dropped++;
-    lane.gapAtEnd = mergeGaps(lane.gapAtEnd, gapOf(info));
+    const gap = gapOf(info);
+    lane.gapAtEnd = lane.gapAtEnd === undefined ? gap : mergeGaps(lane.gapAtEnd, gap);
     return true;
   }
 
@@ -95,7 +106,7 @@ export class Backlog {
     };
     while (this.first !== undefined && size < maxBytes) {
       const entry = this.first;
-      if (entry.gapBefore !== undefined) gap(entry.gapBefore);
+      entry.gapsBefore?.forEach(gap);
       parts.push(entry.frame.bytes);
       size += entry.frame.bytes.length;
       if (entry.frame.droppable !== undefined) publications++;
@@ -123,28 +134,39 @@ export class Backlog {
     return lane;
   }
 
-  private append(frame: Frame, lane: Lane | undefined): void {
+  private append(frame: Frame, channelLane: Lane | undefined): void {
+    const lane = channelLane ?? this.replies;
     const entry: Entry = {
+      place: this.places++,
       frame,
       lane,
       previous: this.last,
       next: undefined,
-      lanePrevious: lane?.last,
+      lanePrevious: lane.last,
       laneNext: undefined,
-      gapBefore: lane?.gapAtEnd,
+      gapsBefore: channelLane === undefined ? this.takeEndGaps() : listOf(lane.gapAtEnd),
     };
     if (this.last === undefined) this.first = entry;
     else this.last.next = entry;
     this.last = entry;
     this.bytes += frame.bytes.length;
     this.messages++;
-    if (lane === undefined) return;
     if (lane.last === undefined) lane.first = entry;
     else lane.last.laneNext = entry;
     lane.last = entry;
     lane.gapAtEnd = undefined;
     if (frame.droppable?.overflow === 'conflate')
       (lane.newest ??= new Map()).set(keyOf(frame.droppable), entry);
+  }
+
+  private takeEndGaps(): GapPush[] | undefined {
+    let gaps: GapPush[] | undefined;
+    for (const lane of this.lanes.values()) {
+      if (lane.gapAtEnd === undefined) continue;
+      (gaps ??= []).push(lane.gapAtEnd);
+      lane.gapAtEnd = undefined;
+    }
+    return gaps;
   }
 
   private dropSameKey(lane: Lane, info: DroppableFrame): void {
@@ -154,11 +176,23 @@ export class Backlog {
 
   private drop(entry: Entry, lane: Lane): void {
     const info = entry.frame.droppable as DroppableFrame;
-    const gap = mergeGaps(entry.gapBefore, gapOf(info));
-    if (entry.laneNext === undefined) lane.gapAtEnd = mergeGaps(gap, lane.gapAtEnd);
-    else entry.laneNext.gapBefore = mergeGaps(gap, entry.laneNext.gapBefore);
+    const gaps = [...(entry.gapsBefore ?? []), gapOf(info)];
+    const heir = this.heirOf(entry);
+    for (const gap of gaps.reverse()) {
+      if (heir === undefined) lane.gapAtEnd = mergeGaps(gap, lane.gapAtEnd);
+      else prepend((heir.gapsBefore ??= []), gap);
+    }
     this.dropped++;
     this.unlink(entry);
+  }
+
+  /** Who comes next and must have the gap before it: the next of the channel, or a reply between. */
+  private heirOf(entry: Entry): Entry | undefined {
+    let reply = this.replies.first;
+    while (reply !== undefined && reply.place < entry.place) reply = reply.laneNext;
+    const { laneNext } = entry;
+    if (reply === undefined || laneNext === undefined) return reply ?? laneNext;
+    return reply.place < laneNext.place ? reply : laneNext;
   }
 
   private unlink(entry: Entry): void {
@@ -169,7 +203,6 @@ export class Backlog {
     this.bytes -= entry.frame.bytes.length;
     this.messages--;
     const { lane } = entry;
-    if (lane === undefined) return;
     if (entry.lanePrevious === undefined) lane.first = entry.laneNext;
     else entry.lanePrevious.laneNext = entry.laneNext;
     if (entry.laneNext === undefined) lane.last = entry.lanePrevious;
@@ -199,16 +232,29 @@ function gapOf(info: DroppableFrame): GapPush {
   };
 }
 
-function mergeGaps(earlier: GapPush | undefined, later: GapPush): GapPush;
-function mergeGaps(earlier: GapPush | undefined, later: GapPush | undefined): GapPush | undefined;
-function mergeGaps(earlier: GapPush | undefined, later: GapPush | undefined): GapPush | undefined {
-  if (earlier === undefined) return later;
+function listOf(gap: GapPush | undefined): GapPush[] | undefined {
+  return gap === undefined ? undefined : [gap];
+}
+
+/** Puts `gap` before those that are there, joined with the one of its channel. */
+function prepend(gaps: GapPush[], gap: GapPush): void {
+  const at = gaps.findIndex(({ channel }) => channel === gap.channel);
+  if (at < 0) gaps.unshift(gap);
+  else gaps[at] = mergeGaps(gap, gaps[at]);
+}
+
+/** `earlier` lies just before `later`. Events without offset widen the count and no range. */
+function mergeGaps(earlier: GapPush, later: GapPush | undefined): GapPush {
   if (later === undefined) return earlier;
+  const count = earlier.count + later.count;
+  const reason = earlier.reason === later.reason ? later.reason : 'overflow';
+  if (earlier.to === 0 || earlier.epoch !== later.epoch) return { ...later, count, reason };
+  if (later.to === 0) return { ...earlier, count, reason };
   return {
     ...later,
-    from: earlier.epoch === later.epoch ? Math.min(earlier.from, later.from) : later.from,
-    to: Math.max(later.from, later.to, earlier.epoch === later.epoch ? earlier.to : 0),
-    count: earlier.count + later.count,
-    reason: earlier.reason === later.reason ? later.reason : 'overflow',
+    from: Math.min(earlier.from, later.from),
+    to: Math.max(earlier.to, later.to),
+    count,
+    reason,
   };
 }

@@ -80,10 +80,14 @@ export interface Flushable {
   flush(): void;
 }
 
-/** Writes once per dirty session at the end of a turn of the event loop. */
+/** Sessions written to in one go: about 5 ms of system calls, so that 20,000 sockets do not block the loop for 100. */
+const SLICE = 1000;
+
+/** Writes once per dirty session at the end of a turn of the event loop; the rest of a large audience in the turns after it. */
 export class Flusher {
   root = BatchNode.root();
   private dirty: Flushable[] = [];
+  private next = 0;
 
   constructor(private readonly soon: (run: () => void) => void) {}
 
@@ -94,8 +98,14 @@ export class Flusher {
 
   private readonly run = (): void => {
     const due = this.dirty;
-    this.dirty = [];
+    const end = Math.min(due.length, this.next + SLICE);
     this.root = BatchNode.root();
-    for (const target of due) target.flush();
+    while (this.next < end) (due[this.next++] as Flushable).flush();
+    if (end < this.dirty.length) {
+      this.soon(this.run);
+      return;
+    }
+    this.dirty = [];
+    this.next = 0;
   };
 }

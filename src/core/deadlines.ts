@@ -58,6 +58,8 @@ export class Deadlines<T> {
       if (bucket > now) continue;
       this.buckets.delete(bucket);
       for (const item of members) {
+        // One that was served before it may have cleared or moved it.
+        if (this.bucketOf.get(item) !== bucket) continue;
         this.bucketOf.delete(item);
         this.onDue(item);
       }

@@ -33,7 +33,9 @@ export class Feed {
   generation = 0;
   private opened = false;
   private opening: Promise<void> | undefined;
-  private repairing: Promise<void> | undefined;
+  /** The repair under way; another object, or none, when that one is out of date. */
+  private repairing: object | undefined;
+  private restartReason: GapReason = 'epoch_changed';
   private held: { epoch: string; delivery: Delivery }[] = [];
   private readonly live = new Map<WireFormat, Subscription[]>();
   /** Joining, or ahead of the bus because their reply was read from the log. */
@@ -53,6 +55,11 @@ export class Feed {
 
   get open(): boolean {
     return this.opened;
+  }
+
+  /** On the bus, or on its way there. */
+  get active(): boolean {
+    return this.opened || this.opening !== undefined;
   }
 
   get keepsLog(): boolean {
@@ -87,7 +94,7 @@ export class Feed {
         to: offset,
         count: offset,
       } as const;
-      const push: Push = { type: 'gap', ...gap, reason: 'epoch_changed' };
+      const push: Push = { type: 'gap', ...gap, reason: this.restartReason };
       subscription.listener.send(frameOf(subscription.listener.format, push, new Map()));
       subscription.offset = offset;
     }
@@ -121,8 +128,7 @@ export class Feed {
       return;
     }
     if (epoch === this.position.epoch && offset === this.position.offset + 1) this.advance(epoch, delivery);
-    else if (epoch === this.position.epoch && offset <= this.position.offset)
-      this.context.stats.busDuplicates++;
+    else if (this.isRepeat(epoch, delivery)) this.context.stats.busDuplicates++;
     else this.repair();
   }
 
@@ -171,6 +177,7 @@ export class Feed {
   close(): void {
     this.opened = false;
     this.held = [];
+    this.repairing = undefined;
   }
 
   private async start(before: Promise<void> | undefined): Promise<void> {
@@ -184,10 +191,23 @@ export class Feed {
     this.replayHeld();
   }
 
+  /** What the log has covered meanwhile is no news, whatever its id: the log is the truth. */
   private replayHeld(): void {
     const held = this.held;
     this.held = [];
-    for (const { epoch, delivery } of held) this.receive(epoch, delivery);
+    for (const { epoch, delivery } of held) {
+      const covered = epoch === this.position.epoch && delivery.publication.offset <= this.position.offset;
+      if (covered) this.context.stats.busDuplicates++;
+      else this.receive(epoch, delivery);
+    }
+  }
+
+  /** An older offset, or the present one with another id, means that offsets are used anew: the log must say. */
+  private isRepeat(epoch: string, { publication }: Delivery): boolean {
+    const { position } = this;
+    return (
+      epoch === position.epoch && publication.offset === position.offset && publication.id === position.id
+    );
   }
 
   private advance(epoch: string, delivery: Delivery): void {
@@ -243,8 +263,11 @@ export class Feed {
 
   private repair(): void {
     if (this.repairing !== undefined) return;
-    this.repairing = this.fill()
+    const repair = {};
+    this.repairing = repair;
+    this.fill(repair)
       .catch((error: unknown) => {
+        if (this.repairing !== repair) return;
         // What was held is in the log. The next publication, position check or reconnect reads it; nothing later is delivered before.
         this.held = [];
         this.idle = true;
@@ -254,13 +277,14 @@ export class Feed {
         });
       })
       .finally(() => {
+        if (this.repairing !== repair) return;
         this.repairing = undefined;
         this.replayHeld();
       });
   }
 
   /** Reads from the log until its top is reached. What cannot be read is told as a gap. */
-  private async fill(): Promise<void> {
+  private async fill(repair: object): Promise<void> {
     for (;;) {
       const asked = this.position;
       const slice = await this.context.backplane.read(this.channel, {
@@ -268,7 +292,7 @@ export class Feed {
         limit: REPAIR_STEP,
         reverse: false,
       });
-      if (!this.opened) return;
+      if (this.repairing !== repair) return;
       const { top, publications, idAtAfter } = slice;
       if (top.epoch !== asked.epoch) return this.restart(top, 'epoch_changed');
       const replaced = idAtAfter !== undefined && asked.id !== '' && idAtAfter !== asked.id;
@@ -292,8 +316,9 @@ export class Feed {
         : Math.min(reason === 'epoch_changed' ? 1 : this.position.offset, top.offset);
     this.position = top;
     this.generation++;
+    this.restartReason = reason;
     for (const subscription of this.waiting) subscription.forget();
-    this.tellGap({ from, to: top.offset, reason });
+    this.tellGap({ from, to: top.offset, reason }, true);
     for (const subscription of [...this.waiting]) {
       if (subscription.joining) continue;
       subscription.offset = top.offset;
@@ -303,10 +328,14 @@ export class Feed {
 
   private skip(from: number, to: number, reason: GapReason): void {
     this.position = { ...this.position, offset: to, id: '' };
-    this.tellGap({ from, to, reason });
+    this.tellGap({ from, to, reason }, false);
   }
 
-  private tellGap({ from, to, reason }: { from: number; to: number; reason: GapReason }): void {
+  /** `ahead`: also those whose reply went further than `to`, since what they were given is void. */
+  private tellGap(
+    { from, to, reason }: { from: number; to: number; reason: GapReason },
+    ahead: boolean,
+  ): void {
     const { epoch } = this.position;
     const push: GapPush = {
       type: 'gap',
@@ -323,7 +352,7 @@ export class Feed {
       for (const subscription of group) subscription.listener.send(frameOf(format, push, frames));
     }
     for (const subscription of this.waiting) {
-      if (subscription.joining || subscription.offset > to) continue;
+      if (subscription.joining || (!ahead && subscription.offset > to)) continue;
       this.context.stats.discontinuities++;
       subscription.listener.send(frameOf(subscription.listener.format, push, frames));
     }

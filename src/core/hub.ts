@@ -161,7 +161,10 @@ export class Hub implements BackplaneListener {
       })
       .then(() => {
         slot.leaving = undefined;
-        if (feed.size === 0 && slot.cancelLinger === undefined) this.slots.delete(feed.channel);
+        if (feed.size > 0 || slot.cancelLinger !== undefined) return;
+        // A newcomer may have asked for the bus and gone again meanwhile.
+        if (feed.active) this.release(slot);
+        else this.slots.delete(feed.channel);
       });
   }
 

@@ -20,7 +20,7 @@ export interface OutboxOwner {
   overflowed(): void;
 }
 
-/** A batch this large is written before the turn ends, so that a long turn does not pile up memory. Bytes. */
+/** A batch does not grow over this: it is written before the turn ends, so that a long turn piles up no memory. Bytes. */
 const EARLY_FLUSH_BYTES = 262_144;
 /** Most bytes joined into one write while a backlog drains. */
 const DRAIN_CHUNK_BYTES = 65_536;
@@ -46,10 +46,15 @@ export class Outbox implements Flushable {
       this.wait(this.backlog, frame);
       return;
     }
-    const { flusher } = this.context;
+    const { flusher, bounds } = this.context;
+    const waiting = this.node?.size ?? 0;
+    if (waiting > 0 && waiting + frame.bytes.length > Math.min(EARLY_FLUSH_BYTES, bounds.bytes)) {
+      this.flush();
+      this.send(frame);
+      return;
+    }
     if (this.node === undefined) flusher.mark(this);
     this.node = (this.node ?? flusher.root).next(frame);
-    if (this.node.size >= EARLY_FLUSH_BYTES) this.flush();
   }
 
   flush(): void {
@@ -88,6 +93,10 @@ export class Outbox implements Flushable {
   private wait(backlog: Backlog, frame: Frame): void {
     const taken = backlog.push(frame, this.owner.link.bufferedBytes);
     this.context.stats.dropped += backlog.takeDropped();
-    if (!taken) this.owner.overflowed();
+    if (taken) return;
+    // Nothing may follow the frame that was lost; what waits before it is freed with the session.
+    this.closed = true;
+    this.backlog = undefined;
+    this.owner.overflowed();
   }
 }

@@ -22,6 +22,8 @@ interface Leaving {
 export class Presence {
   /** In order of time, since the grace is the same for all: one timer serves the first. */
   private readonly leaving = new Map<string, Leaving>();
+  /** Leaves that are being stored; one whose session came back meanwhile is not tried again. */
+  private readonly storing = new Map<string, Leaving>();
   private timerSet = false;
   private stopped = false;
 
@@ -33,7 +35,9 @@ export class Presence {
   }
 
   async enter(channel: string, entry: PresenceEntry): Promise<void> {
-    this.leaving.delete(keyOf(channel, entry));
+    const key = keyOf(channel, entry);
+    this.leaving.delete(key);
+    this.storing.delete(key);
     await this.context.backplane.enter(channel, entry);
   }
 
@@ -78,15 +82,21 @@ export class Presence {
     this.arm();
   }
 
-  private async leave({ channel, entry }: Leaving): Promise<void> {
+  private async leave(item: Leaving): Promise<void> {
+    const { channel, entry } = item;
+    const key = keyOf(channel, entry);
+    this.storing.set(key, item);
     try {
       await this.context.backplane.exit(channel, entry);
+      if (this.storing.get(key) === item) this.storing.delete(key);
     } catch (error) {
+      const wanted = this.storing.get(key) === item && !this.leaving.has(key);
+      if (this.storing.get(key) === item) this.storing.delete(key);
       this.context.logger.warn('A leave could not be stored; it is tried again.', {
         channel,
         error: String(error),
       });
-      if (!this.leaving.has(keyOf(channel, entry))) this.exit(channel, entry);
+      if (wanted) this.exit(channel, entry);
     }
   }
 }

@@ -129,6 +129,28 @@ describe('feed', () => {
     expect(client.offsets(CHANNEL)).toEqual(upTo(5));
   });
 
+  it('asks once however often the bus is said to have lost something', async () => {
+    await start();
+    fate(() => 'drop');
+    await publish(3);
+    const gate = node.backplane.hold('read');
+    for (let i = 0; i < 5; i++) cluster.store.bus.suspect(node.memory.port);
+    await cluster.clock.settle();
+    expect(gate.waiting).toBe(1);
+    gate.open();
+    await cluster.clock.settle();
+    expect(client.offsets(CHANNEL)).toEqual([1, 2, 3]);
+  });
+
+  it('asks for no top of a channel that is busy', async () => {
+    await start();
+    for (let i = 0; i < 20; i++) {
+      await publish(1);
+      await cluster.clock.advance(CHECK_MS / 4);
+    }
+    expect(node.backplane.count('tops')).toBe(1);
+  });
+
   it('asks for the tops of many idle channels in few questions', async () => {
     await start({ nodes: 2, core: { positionCheckMs: CHECK_MS, maxChannelsPerSession: 0 } });
     for (let i = 0; i < 600; i++) client.send('subscribe', { channel: `quiet:${i}` });
@@ -253,7 +275,7 @@ describe('feed', () => {
     const gate = node.backplane.hold('read', 'request');
     await publish(4);
     gate.fail(away());
-    await cluster.clock.advance(2 * CHECK_MS);
+    await cluster.clock.advance(CHECK_MS);
     expect(client.offsets(CHANNEL)).toEqual(upTo(4));
   });
 

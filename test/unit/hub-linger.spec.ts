@@ -116,6 +116,19 @@ describe('lingering channels', () => {
     expect(node.backplane.count('unsubscribe')).toBe(0);
   });
 
+  it('stay for the whole moment after the last one has gone, whenever others went before', async () => {
+    await ana.subscribe(CHANNEL);
+    await ana.ok('unsubscribe', { channel: CHANNEL });
+    await cluster.clock.advance(LINGER_MS * 0.5);
+    await ana.subscribe(CHANNEL);
+    await cluster.clock.advance(LINGER_MS * 0.25);
+    await ana.ok('unsubscribe', { channel: CHANNEL });
+    await cluster.clock.advance(LINGER_MS - 1);
+    expect(subscribed()).toBe(1);
+    await cluster.clock.advance(1);
+    expect(subscribed()).toBe(0);
+  });
+
   it('stay behind on the bus for nobody: the newcomer of a slow leaving has gone again', async () => {
     await ana.subscribe(CHANNEL);
     await ana.ok('unsubscribe', { channel: CHANNEL });

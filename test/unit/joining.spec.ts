@@ -268,6 +268,25 @@ describe('joining', () => {
     expect(client.offsets(CHANNEL)).toEqual([1, 2]);
   });
 
+  it('answers a resume anew when writes are lost while it is read', async () => {
+    await start();
+    const ben = await node.connect('ben');
+    await ben.subscribe(CHANNEL);
+    await publish(5);
+    const { epoch } = cluster.store.top(CHANNEL);
+    const gate = node.backplane.hold('read', 'answer');
+    const id = client.send('subscribe', { channel: CHANNEL, since: { epoch, offset: 3 } });
+    await cluster.clock.settle();
+    cluster.store.loseLast(CHANNEL, 2);
+    await cluster.clock.advance(2 * CHECK_MS);
+    expect(ben.pushes('gap')).toMatchObject([{ reason: 'id_mismatch' }]);
+    gate.open();
+    await cluster.clock.settle();
+    expect(client.answer(id).data).toMatchObject({ recovered: true, offset: 3, messages: [] });
+    await publish(2);
+    expect(client.offsets(CHANNEL)).toEqual([4, 5]);
+  });
+
   it('gets nothing of the old log after a reply of the new one', async () => {
     await start({ nodes: 2, rules: { '*': { presence: true } } });
     const ben = await node.connect('ben');

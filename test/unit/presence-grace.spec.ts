@@ -111,6 +111,8 @@ describe('presence with grace', () => {
     for (const user of ['ana', 'ben']) presence.exit(CHANNEL, entry(user, user));
     await presence.stop();
     expect(moves()).toEqual(['join ana', 'join ben', 'leave ana', 'leave ben']);
+    presence.exit(CHANNEL, entry('cleo', 'cleo'));
+    expect(presence.pending).toBe(0);
     await clock.advance(GRACE_MS);
     expect(moves()).toHaveLength(4);
   });
