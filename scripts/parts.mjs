@@ -19,7 +19,12 @@ const SHARED = ['package.json', 'package-lock.json', 'tsconfig.base.json'];
 
 /** In the order they are built. @type {Part[]} */
 export const PARTS = [
-  { name: 'server', dist: 'dist', entry: 'dist/start.mjs', sources: ['src', 'scripts/bundle.mjs', 'tsconfig.json', ...SHARED] },
+  {
+    name: 'server',
+    dist: 'dist',
+    entry: 'dist/start.mjs',
+    sources: ['src', 'scripts/bundle.mjs', 'tsconfig.json', ...SHARED],
+  },
   {
     name: 'client',
     dist: 'client/dist',

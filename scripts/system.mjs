@@ -29,9 +29,15 @@ const NEEDS = [
     remedy: 'Install it (Debian: apt-get install chromium), or set CHROME_PATH to its program.',
   },
   {
+    what: 'openssl',
+    find: () => onPath('openssl'),
+    packages: ['openssl'],
+    remedy: 'Install it (Debian: apt-get install openssl); tests make a certificate with it.',
+  },
+  {
     what: 'Python 3 with the module "websockets"',
     find: findPython,
-    packages: ['python3-websockets'],
+    packages: ['python3', 'python3-websockets'],
     remedy:
       'Install it (Debian: apt-get install python3-websockets; elsewhere: python3 -m pip install websockets).',
   },

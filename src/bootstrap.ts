@@ -1,4 +1,4 @@
-// Makes and starts the application from a configuration; the same for the process and for tests. Reads no environment, handles no signal.
+// Makes, starts and stops the application from a configuration; the same for the process and for tests. Reads no environment.
 
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
@@ -9,9 +9,11 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { configureApi } from './api/configure-api.js';
 import { AppModule } from './app.module.js';
-import type { Config } from './config/config.js';
+import { ConfigError, type Config } from './config/config.js';
 import { servePages } from './console/pages.js';
+import { Operations } from './core/operations.js';
 import { StructuredLogger } from './ops/logger.js';
+import { Shutdown } from './ops/shutdown.js';
 import { TrunklineWsAdapter } from './transports/ws/ws.adapter.js';
 
 export interface Running {
@@ -61,6 +63,23 @@ export async function startApp(config: Config, options?: BootOptions): Promise<R
   return { app, port: typeof address === 'object' && address !== null ? address.port : config.server.port };
 }
 
+/** Starts, and stops as a deployed process does: SIGTERM drains, a second signal ends at once. For the main file of an application. */
+export async function serve(config: Config, options: BootOptions = {}): Promise<Running> {
+  const { logger = new StructuredLogger(config.ops) } = options;
+  const running = await startApp(config, { ...options, logger });
+  const shutdown = new Shutdown({
+    operations: running.app.get(Operations),
+    close: () => running.app.close(),
+    exit: (code) => process.exit(code),
+    logger,
+    options: config.ops,
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => void shutdown.onSignal(signal));
+  }
+  return running;
+}
+
 /** A peer that sends its request a byte at a time is cut off after ten seconds, two more at most until it is noticed. */
 const REQUEST_MS = 10_000;
 const REQUEST_CHECK_MS = 2000;
@@ -74,8 +93,17 @@ function boundRequests(server: Server): void {
 
 function tls({ server }: Config): { httpsOptions?: { cert: Buffer; key: Buffer; minVersion: 'TLSv1.2' } } {
   if (server.tlsCertFile === '') return {};
-  const { tlsCertFile, tlsKeyFile } = server;
-  return {
-    httpsOptions: { cert: readFileSync(tlsCertFile), key: readFileSync(tlsKeyFile), minVersion: 'TLSv1.2' },
-  };
+  const cert = readPem('TRUNKLINE_TLS_CERT_FILE', server.tlsCertFile);
+  const key = readPem('TRUNKLINE_TLS_KEY_FILE', server.tlsKeyFile);
+  return { httpsOptions: { cert, key, minVersion: 'TLSv1.2' } };
+}
+
+function readPem(name: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new ConfigError([
+      `${name}: the file cannot be read (${error instanceof Error ? error.message : file}).`,
+    ]);
+  }
 }

@@ -36,11 +36,14 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
 }
 
+const DEVELOPMENT_MODES: ReadonlySet<string> = new Set(['', 'development', 'test']);
+
 /** Files a process needs beside its sockets: logs, Redis, modules, spare ones for refusals. */
 const SPARE_FILES = 256;
 
 export function loadConfig(env: Environment = process.env): LoadedConfig {
-  const production = env['NODE_ENV'] === 'production';
+  // Only what says that it is no deployment gets the sample secret and tokens for everybody: `staging` and `prod` do not.
+  const production = !DEVELOPMENT_MODES.has(env['NODE_ENV']?.trim() ?? '');
   const input = readVariables(env);
   (input['auth'] as Record<string, unknown>)['devTokens'] = !production;
   const parsed = schema.safeParse(input);
@@ -48,7 +51,7 @@ export function loadConfig(env: Environment = process.env): LoadedConfig {
   const { data } = parsed;
   data.ws.heartbeatMs = data.core.heartbeatMs;
   if (data.core.maxSessions === 0) data.core.maxSessions = Math.max(1, openFileLimit() - SPARE_FILES);
-  const faults = [...tlsFaults(data.server), ...(production ? productionFaults(env) : [])];
+  const faults = [...tlsFaults(data.server), ...(production ? productionFaults(env, data) : [])];
   if (faults.length > 0) throw new ConfigError(faults);
   return { config: freeze({ ...data, production }), warnings: unknownNames(env) };
 }
@@ -86,16 +89,31 @@ function read({ reading }: Variable, text: string): unknown {
 function faultOf(issue: z.core.$ZodIssue): string {
   const [room, option] = issue.path;
   const name = VARIABLES.find((variable) => variable.sets === `${String(room)}.${String(option)}`)?.name;
-  return `${name ?? issue.path.join('.')}: ${issue.message}.`;
+  return `${name ?? issue.path.join('.')}: ${sentenceOf(issue)}.`;
 }
 
-function productionFaults(env: Environment): string[] {
+/** Zod's own words for numbers speak of types; a person asks for the range. */
+function sentenceOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'too_small' && issue.origin !== 'string')
+    return `must be a number of at least ${issue.minimum}`;
+  if (issue.code === 'too_big' && issue.origin !== 'string')
+    return `must be a number of at most ${issue.maximum}`;
+  if (issue.code === 'invalid_type' && (issue.expected === 'int' || issue.expected === 'number'))
+    return 'must be a whole number';
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.join(', ')}`;
+  return issue.message;
+}
+
+function productionFaults(
+  env: Environment,
+  { auth }: { auth: { allowedOrigins: readonly string[] } },
+): string[] {
   const faults: string[] = [];
   const secret = env['TRUNKLINE_JWT_SECRET']?.trim() ?? '';
   if (secret === '') faults.push('TRUNKLINE_JWT_SECRET: is required in production.');
   if (secret === DEVELOPMENT_SECRET)
     faults.push('TRUNKLINE_JWT_SECRET: is the sample secret; make your own.');
-  if ((env['TRUNKLINE_ALLOWED_ORIGINS']?.trim() ?? '') === '') {
+  if (auth.allowedOrigins.length === 0) {
     faults.push('TRUNKLINE_ALLOWED_ORIGINS: is required in production; name the origins of your pages.');
   }
   return faults;

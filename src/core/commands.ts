@@ -84,7 +84,10 @@ export class CommandRunner implements Commands {
     const identity = await this.verify(session, token);
     if (identity.user === undefined)
       throw new TrunklineError('forbidden', 'Only users authenticate by frame.');
-    if (session.user !== undefined && session.user !== identity.user) {
+    if (
+      session.identity.kind === 'backend' ||
+      (session.user !== undefined && session.user !== identity.user)
+    ) {
       throw new TrunklineError('forbidden', 'A session cannot change its user.');
     }
     const { hub, maxSessionsPerUser } = this.context;
@@ -107,7 +110,7 @@ export class CommandRunner implements Commands {
     } catch (error) {
       const refused =
         error instanceof TrunklineError && (error.code === 'unauthenticated' || error.code === 'expired');
-      if (refused && session.user === undefined) session.close(CLOSE.invalidToken);
+      if (refused && session.identity.kind === 'anonymous') session.close(CLOSE.invalidToken);
       throw error;
     }
   }

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 
 const bound = z.int().min(0);
+/** Longest timer of Node, in milliseconds; a longer one fires at once. */
+const MAX_TIMER_MS = 2_147_483_647;
 
 export const coreOptions = z.object({
   /** Bytes that may wait for one session in the process, Node's own stream buffer included. 0: no limit; do not in production. */
@@ -16,19 +18,19 @@ export const coreOptions = z.object({
   /** Channels one session may be subscribed to. 0: no limit. */
   maxChannelsPerSession: bound.default(128),
   /** Milliseconds between pings; also the time a pong may take. At least 1,000. */
-  heartbeatMs: z.int().min(1000).default(25_000),
+  heartbeatMs: z.int().min(1000).max(MAX_TIMER_MS).default(25_000),
   /** Milliseconds a session without identity and without subscription may stay. */
-  strangerMs: z.int().min(100).default(10_000),
+  strangerMs: z.int().min(100).max(MAX_TIMER_MS).default(10_000),
   /** Milliseconds before the end of a token at which `expiring` is told. */
-  expiryNoticeMs: z.int().min(0).default(30_000),
+  expiryNoticeMs: z.int().min(0).max(MAX_TIMER_MS).default(30_000),
   /** Milliseconds a leave waits for the user to come back. */
-  leaveGraceMs: z.int().min(0).default(2000),
-  /** Most publications one resume may give; more is refused with `too_many`. */
-  resumeMessages: z.int().min(1).default(1000),
+  leaveGraceMs: z.int().min(0).max(MAX_TIMER_MS).default(2000),
+  /** Most publications one resume may give; more is refused with `too_many`. More than an outbox holds, so that who was cut off can come back. */
+  resumeMessages: z.int().min(1).default(5000),
   /** Milliseconds between comparisons of idle channels with the top of their log. */
-  positionCheckMs: z.int().min(100).default(5000),
+  positionCheckMs: z.int().min(100).max(MAX_TIMER_MS).default(5000),
   /** Milliseconds an unused channel stays subscribed on the backplane, so that a quick return costs nothing. */
-  feedLingerMs: z.int().min(0).default(1000),
+  feedLingerMs: z.int().min(0).max(MAX_TIMER_MS).default(1000),
 });
 
 export type CoreOptions = z.infer<typeof coreOptions>;

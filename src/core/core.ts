@@ -41,6 +41,7 @@ export interface CoreDependencies {
 
 /** 16 bytes: a session id is a secret of its owner, so it must not be guessed. */
 const SESSION_ID_BYTES = 16;
+const ENDED = { code: 'forbidden', message: 'The server ended this subscription.' } as const;
 const KNOWN_CODES: ReadonlySet<number> = new Set([
   ...Object.values(CLOSE).map((row) => row.code),
   1005,
@@ -193,14 +194,6 @@ export class Core {
     }
   }
 
-  /** Takes a session out of a channel and tells it why. */
-  dropByServer(session: Session, channel: string, message: string): void {
-    const subscription = session.subscriptions.get(channel);
-    if (subscription === undefined) return;
-    this.subscriber.release(session, subscription);
-    session.push({ type: 'unsubscribed', channel, code: 'forbidden', message });
-  }
-
   private async greet(session: Session): Promise<void> {
     try {
       const channels = new Set([...session.identity.join, ...(await this.parts.hooks.onConnect(session))]);
@@ -227,6 +220,7 @@ export class Core {
   private onIdentity(session: Session, before: Identity): void {
     this.hub.reindex(session, before.user);
     this.schedule(session);
+    this.subscriber.reconsider(session, before);
     // A stranger who logs in is somebody new: what its token and the application say of joining holds from now.
     if (before.kind === 'anonymous') void this.greet(session);
   }
@@ -257,7 +251,7 @@ export class Core {
     for (const session of this.hub.ofUser(message.user)) {
       if (message.type === 'disconnect') session.close(message);
       else if (message.type === 'subscribe') void this.joinByServer(session, message.channel);
-      else this.dropByServer(session, message.channel, 'The server ended this subscription.');
+      else this.subscriber.expel(session, message.channel, ENDED);
     }
   }
 }

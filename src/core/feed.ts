@@ -352,7 +352,12 @@ export class Feed {
       for (const subscription of group) subscription.listener.send(frameOf(format, push, frames));
     }
     for (const subscription of this.waiting) {
-      if (subscription.joining || (!ahead && subscription.offset > to)) continue;
+      if (subscription.joining) {
+        // Released with what is held if its reply turns out to end before it; a restart has its own way.
+        if (!ahead) subscription.hold(to, frameOf(subscription.listener.format, push, frames));
+        continue;
+      }
+      if (!ahead && subscription.offset > to) continue;
       this.context.stats.discontinuities++;
       subscription.listener.send(frameOf(subscription.listener.format, push, frames));
     }

@@ -3,7 +3,8 @@
 
 import type { Position } from '../protocol/position.js';
 import type { Member, Publication, ResumeRefusal, SubscribeResult } from '../protocol/publication.js';
-import { TrunklineError } from './errors.js';
+import { TrunklineError, toTrunklineError } from './errors.js';
+import type { Identity } from './identity.js';
 import type { Feed } from './feed.js';
 import type { Hub } from './hub.js';
 import { authorize } from './policy.js';
@@ -67,6 +68,7 @@ export class Subscriber {
       session,
       request.channel,
       request.presence && resolved.policy.presence,
+      request.byServer === true,
     );
     session.subscriptions.set(request.channel, subscription);
     const { feed, ready } = this.context.hub.join(resolved.policy, subscription);
@@ -101,6 +103,62 @@ export class Subscriber {
     void this.tellHandler(session, subscription.channel);
     if (this.context.router.resolve(subscription.channel)?.policy.presence === true)
       this.exit(session, subscription.channel);
+  }
+
+  /** Takes a session out of a channel and tells it why. */
+  expel(
+    session: Session,
+    channel: string,
+    { code, message }: Pick<TrunklineError, 'code' | 'message'>,
+  ): void {
+    const subscription = session.subscriptions.get(channel);
+    if (subscription === undefined) return;
+    this.release(session, subscription);
+    session.push({ type: 'unsubscribed', channel, code, message });
+  }
+
+  /** The session has another identity: it is asked anew for each channel it chose, and a former stranger becomes present. */
+  reconsider(session: Session, before: Identity): void {
+    for (const subscription of [...session.subscriptions.values()]) {
+      if (!subscription.byServer) void this.askAgain(session, subscription);
+      const resolved = this.context.router.resolve(subscription.channel);
+      if (resolved !== undefined && before.user === undefined)
+        void this.enterLate(session, subscription, resolved);
+    }
+  }
+
+  /** A handler that fails for another reason than a refusal proves nothing: the subscription stays. */
+  private async askAgain(session: Session, subscription: Subscription): Promise<void> {
+    const { channel } = subscription;
+    const resolved = this.context.router.resolve(channel);
+    if (resolved === undefined) return;
+    const { policy, handlers, params } = resolved;
+    try {
+      authorize(session.identity, 'subscribe', channel, policy);
+      await handlers?.onSubscribe?.({ channel, params, identity: session.identity, session: session.id });
+    } catch (thrown) {
+      const error = toTrunklineError(thrown);
+      const refused = error.code === 'forbidden' || error.code === 'unauthenticated';
+      if (refused && session.subscriptions.get(channel) === subscription) this.expel(session, channel, error);
+    }
+  }
+
+  private async enterLate(
+    session: Session,
+    subscription: Subscription,
+    resolved: ResolvedChannel,
+  ): Promise<void> {
+    try {
+      await this.enter(session, resolved);
+    } catch (error) {
+      const { channel } = subscription;
+      this.context.logger.warn('A session could not be entered as present.', {
+        channel,
+        error: String(error),
+      });
+    }
+    const gone = session.subscriptions.get(subscription.channel) !== subscription;
+    if (gone && resolved.policy.presence) this.exit(session, subscription.channel);
   }
 
   private drop(session: Session, subscription: Subscription): boolean {

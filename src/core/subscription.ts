@@ -33,6 +33,8 @@ export class Subscription {
     readonly channel: string,
     /** Wants the members in the reply, and joins and leaves afterwards. */
     readonly wantsPresence: boolean,
+    /** The server joined the session: policy was not asked, and is not asked again. */
+    readonly byServer: boolean,
   ) {}
 
   get joining(): boolean {

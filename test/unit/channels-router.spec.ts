@@ -76,11 +76,11 @@ describe('the family of a channel', () => {
     expect(app.resolve('else').params.size).toBe(0);
   });
 
-  it('keeps its history to the backend when a handler decides who may join, unless it says otherwise', async () => {
+  it('says who may read its history only when the class does', async () => {
     const app = await bootChannels({ providers: [Guarded, Open, Orders] });
-    expect(app.resolve('guarded:1').policy.historyAccess).toBe('backend');
+    expect(app.resolve('guarded:1').policy.historyAccess).toBeUndefined();
     expect(app.resolve('guarded:1:open').policy.historyAccess).toBe('authenticated');
-    expect(app.resolve('orders:1').policy.historyAccess).toBe('authenticated');
+    expect(app.resolve('orders:1').policy.historyAccess).toBeUndefined();
   });
 });
 

@@ -46,7 +46,7 @@ describe('rules that are taken', () => {
     expect(policyOf({ ...CONTRACT, channel: 'a:{x}' })).toEqual({
       subscribe: 'anyone',
       publish: 'authenticated',
-      historyAccess: 'anyone',
+      historyAccess: undefined,
       presence: true,
       events: new Set(['tick']),
       ephemeral: new Set(),
@@ -61,7 +61,7 @@ describe('rules that are taken', () => {
     expect(policyOf({})).toEqual({
       subscribe: 'authenticated',
       publish: 'authenticated',
-      historyAccess: 'authenticated',
+      historyAccess: undefined,
       presence: false,
       events: undefined,
       ephemeral: new Set(),
@@ -73,9 +73,9 @@ describe('rules that are taken', () => {
   });
 
   it.each(['anyone', 'authenticated', 'capability', 'backend', 'nobody'])(
-    'opens the history to the same people as the channel: %s',
+    'says who may read the history only when asked to: %s',
     (subscribe) => {
-      expect(policyOf({ subscribe }).historyAccess).toBe(subscribe);
+      expect(policyOf({ subscribe }).historyAccess).toBeUndefined();
       expect(policyOf({ subscribe, historyAccess: 'backend' }).historyAccess).toBe('backend');
     },
   );

@@ -2,6 +2,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { ERRORS, isErrorCode } from '../../protocol/codes.js';
 
 export interface Refusal {
   readonly status: number;
@@ -22,6 +23,7 @@ export function refuse(socket: Duplex, { status, code, detail, retryAfterMs, hea
     status,
     code,
     detail,
+    retry: isErrorCode(code) && ERRORS[code].retry,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
   const lines = [
