@@ -265,7 +265,7 @@ export class Feed {
     if (this.repairing !== undefined) return;
     const repair = {};
     this.repairing = repair;
-    this.fill(repair)
+    this.catchUp(repair)
       .catch((error: unknown) => {
         if (this.repairing !== repair) return;
         // What was held is in the log. The next publication, position check or reconnect reads it; nothing later is delivered before.
@@ -284,7 +284,7 @@ export class Feed {
   }
 
   /** Reads from the log until its top is reached. What cannot be read is told as a gap. */
-  private async fill(repair: object): Promise<void> {
+  private async catchUp(repair: object): Promise<void> {
     for (;;) {
       const asked = this.position;
       const slice = await this.context.backplane.read(this.channel, {

@@ -7,7 +7,7 @@ import { until } from '../support/wait.js';
 import { disposeClients, type FrameData, type WsClient } from '../support/ws-client.js';
 
 const SIZE = 10;
-const RESUME_LIMIT = 1000;
+const RESUME_LIMIT = 5000;
 
 let server: E2eServer;
 let count = 0;
@@ -16,7 +16,7 @@ beforeAll(async () => {
     rules: [
       { channel: 'small:{name}', history: { size: SIZE, ttl: '1m' } },
       { channel: 'brief:{name}', history: { size: SIZE, ttl: 300 } },
-      { channel: 'large:{name}', history: { size: 5000, ttl: '1m' } },
+      { channel: 'large:{name}', history: { size: 6000, ttl: '1m' } },
       { channel: 'last:{name}', history: { size: SIZE, ttl: '1m' }, replayLast: true },
     ],
     env: { TRUNKLINE_OUTBOX_BYTES: '300000' },

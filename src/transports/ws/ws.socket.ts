@@ -44,9 +44,11 @@ export class TrunklineSocket extends WebSocket implements Link {
 
   /** A message has begun and not ended. `ws` tells only whole messages, so its receiver is asked; the version is pinned. */
   get midMessage(): boolean {
+    /* eslint-disable no-underscore-dangle -- private names of `ws`, read only */
     const receiver = (this as unknown as { _receiver?: Receiver })._receiver;
     if (receiver === undefined) return false;
     return receiver._fragmented !== 0 || receiver._state !== 0 || receiver._bufferedBytes > 0;
+    /* eslint-enable no-underscore-dangle */
   }
 
   write(bytes: Buffer): boolean {
