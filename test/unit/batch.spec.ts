@@ -103,4 +103,49 @@ describe('flusher', () => {
     clock.endTurn();
     expect(flushed).toEqual(['first', 'second']);
   });
+
+  it('spreads a large audience over turns, everyone once and in order, newcomers behind', () => {
+    const clock = new FakeClock();
+    const flusher = new Flusher((run) => clock.soon(run));
+    const flushed: number[] = [];
+    for (let i = 0; i < 2500; i++) flusher.mark({ flush: () => flushed.push(i) });
+    clock.endTurn();
+    expect(flushed.length).toBeGreaterThan(0);
+    expect(flushed.length).toBeLessThan(2500);
+    flusher.mark({ flush: () => flushed.push(2500) });
+    for (let turn = 0; turn < 10; turn++) clock.endTurn();
+    expect(flushed).toEqual(Array.from({ length: 2501 }, (_, i) => i));
+  });
+
+  it('holds no more than those who wait, even if there is no moment without one', () => {
+    const clock = new FakeClock();
+    const flusher = new Flusher((run) => clock.soon(run));
+    const busy = { flush: () => flusher.mark(busy) };
+    for (let i = 0; i < 1500; i++) flusher.mark(busy);
+    for (let turn = 0; turn < 500; turn++) clock.endTurn();
+    const held = Object.values(flusher).filter((field) => Array.isArray(field));
+    expect(Math.max(...held.map((list) => list.length))).toBeLessThan(20_000);
+  });
+
+  it('goes on with the others when one cannot be written to', () => {
+    const clock = new FakeClock();
+    const flusher = new Flusher((run) => clock.soon(run));
+    const flushed: string[] = [];
+    flusher.mark({
+      flush: () => {
+        throw new Error('a broken link');
+      },
+    });
+    flusher.mark({ flush: () => flushed.push('beside') });
+    for (const name of ['next turn', 'later']) {
+      try {
+        clock.endTurn();
+      } catch (error) {
+        expect(String(error)).toContain('a broken link');
+      }
+      flusher.mark({ flush: () => flushed.push(name) });
+    }
+    clock.endTurn();
+    expect(flushed).toEqual(['beside', 'next turn', 'later']);
+  });
 });

@@ -1,5 +1,7 @@
 // Decoding client frames: every text gets a command or a coded error, and payload text stays as it was.
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/protocol/codes.js';
@@ -117,6 +119,22 @@ describe('decode', () => {
     const text = '{"event":"publish","data":{"data":"old"},"data":{"channel":"c","event":"e"}}';
     expect(command(text)).toMatchObject({ data: 'null' });
     expect(refusal('{"event":"x","data":{"data":1},"data":5}').error.code).toBe('invalid_frame');
+  });
+
+  it('keeps no large frame in memory for a small payload', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const kept: Command[] = [];
+    const padding = 'x'.repeat(60_000);
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 300; i++) {
+      const data = { channel: 'c', event: 'e', data: `payload number ${i}` };
+      kept.push(command(Buffer.from(JSON.stringify({ event: 'publish', data, padding })).toString()));
+    }
+    collect();
+    expect(kept).toHaveLength(300);
+    expect((process.memoryUsage().heapUsed - before) / kept.length, 'bytes for each').toBeLessThan(10_000);
   });
 
   it('takes frames of the greatest depth and refuses deeper ones', () => {

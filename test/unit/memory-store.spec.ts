@@ -120,9 +120,15 @@ describe('memory store', () => {
     for (let i = 0; i < 12_000; i++) append(`a${i}`, { idempotencyKey: 'k' });
     store.top('empty');
     await first.node.stop();
-    expect(store.sizes).toEqual({ channels: 12_000, empty: 1, keys: 12_000, presence: 0 });
+    expect(store.sizes).toEqual({
+      channels: 12_000,
+      publications: 12_000,
+      empty: 1,
+      keys: 12_000,
+      presence: 0,
+    });
     await clock.advance(11 * MINUTE_MS);
-    expect(store.sizes).toEqual({ channels: 0, empty: 0, keys: 0, presence: 0 });
+    expect(store.sizes).toEqual({ channels: 0, publications: 0, empty: 0, keys: 0, presence: 0 });
     await second.node.stop();
     expect(clock.pending).toBe(0);
   });
@@ -133,8 +139,9 @@ describe('memory store', () => {
     await clock.advance(MINUTE_MS - 1);
     append('young');
     await clock.advance(1);
+    expect(store.sizes).toMatchObject({ channels: 2, publications: 2 });
     store.sweep();
-    expect(store.sizes.channels).toBe(2);
+    expect(store.sizes).toMatchObject({ channels: 2, publications: 1 });
     expect(store.read('old', { after: 0, limit: 9, reverse: false }).publications).toEqual([]);
     expect(store.read('young', { after: 0, limit: 9, reverse: false }).publications).toHaveLength(1);
   });
@@ -168,6 +175,20 @@ describe('memory store', () => {
       );
       expect(idAtAfter === undefined).toBe(oldest === 1);
     }
+  });
+});
+
+describe('memory presence', () => {
+  it('takes a session that enters as another user out as the first', async () => {
+    const { store } = bench();
+    const { node, ear } = await nodeOf(store, 'a');
+    await node.enter('a', { session: 's', user: 'ana', name: undefined, since: 1 });
+    await node.enter('a', { session: 's', user: 'ben', name: undefined, since: 2 });
+    expect(ear.moves('a')).toEqual(['join ana', 'leave ana', 'join ben']);
+    expect(await node.members('a')).toMatchObject([{ user: 'ben', connections: 1 }]);
+    await node.exit('a', { session: 's', user: 'ben', name: undefined, since: 2 });
+    expect(store.sizes.presence).toBe(0);
+    await node.stop();
   });
 });
 

@@ -26,6 +26,17 @@ export interface MemoryStoreParts {
   readonly logger?: CoreLogger;
 }
 
+export interface MemorySizes {
+  readonly channels: number;
+  readonly publications: number;
+  /** Channels that never had a publication. */
+  readonly empty: number;
+  /** Idempotency keys. */
+  readonly keys: number;
+  /** Channels with members. */
+  readonly presence: number;
+}
+
 /** Epoch of what is not kept: positions mean nothing there. */
 const NO_EPOCH = 'none';
 /** 64 bits: two publications of a channel never share an id. */
@@ -58,15 +69,13 @@ export class MemoryStore {
     this.bus = new MemoryBus(clock, logger);
   }
 
-  /** What is held, for figures and for tests of leaks. */
-  get sizes(): {
-    readonly channels: number;
-    readonly empty: number;
-    readonly keys: number;
-    readonly presence: number;
-  } {
+  /** What is held, for figures and for tests of leaks. Walks all channels. */
+  get sizes(): MemorySizes {
+    let publications = 0;
+    for (const log of this.logs.values()) publications += log.length;
     return {
       channels: this.logs.size,
+      publications,
       empty: this.empties.size,
       keys: this.keys.size,
       presence: this.presence.channels,
