@@ -87,9 +87,11 @@ const SLICE = 1000;
 export class Flusher {
   root = BatchNode.root();
   private dirty: Flushable[] = [];
-  private next = 0;
 
-  constructor(private readonly soon: (run: () => void) => void) {}
+  constructor(
+    private readonly soon: (run: () => void) => void,
+    private readonly onError: (error: unknown) => void = () => {},
+  ) {}
 
   mark(target: Flushable): void {
     this.dirty.push(target);
@@ -97,15 +99,16 @@ export class Flusher {
   }
 
   private readonly run = (): void => {
-    const due = this.dirty;
-    const end = Math.min(due.length, this.next + SLICE);
+    const due = this.dirty.splice(0, SLICE);
     this.root = BatchNode.root();
-    while (this.next < end) (due[this.next++] as Flushable).flush();
-    if (end < this.dirty.length) {
-      this.soon(this.run);
-      return;
+    if (this.dirty.length > 0) this.soon(this.run);
+    for (const target of due) {
+      try {
+        target.flush();
+      } catch (error) {
+        // One broken connection must not cost the others their bytes.
+        this.onError(error);
+      }
     }
-    this.dirty = [];
-    this.next = 0;
   };
 }

@@ -98,7 +98,10 @@ export class Core {
     this.deadlines = new Deadlines(clock, (session) => this.onDue(session));
     this.sessionContext = {
       outbox: {
-        flusher: new Flusher((run) => clock.soon(run)),
+        flusher: new Flusher(
+          (run) => clock.soon(run),
+          (error) => logger.error('A batch could not be written.', { error: String(error) }),
+        ),
         bounds: { bytes, messages: options.outboxMessages || Infinity },
         stats,
       },

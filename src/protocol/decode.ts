@@ -36,7 +36,11 @@ export function decodeFrame(text: string): Decoded {
   }
   if (!isEventName(event)) return malformed(id, '"event" must be a name of 1 to 64 characters.');
   if (data !== undefined && !isObject(data)) return malformed(id, '"data" must be an object.');
-  return readCommand(event, id, data ?? {}, spans);
+  const own =
+    text.length < LARGE_FRAME
+      ? spans
+      : { data: owned(spans.data, text.length), payload: owned(spans.payload, text.length) };
+  return readCommand(event, id, data ?? {}, own);
 }
 
 export function errorBody(code: ErrorCode, message: string, extra?: Partial<ErrorBody>): ErrorBody {
@@ -125,6 +129,15 @@ function readPublish(data: Fields, spans: FrameSpans, faults: ErrorDetail[]): Co
     idempotencyKey: key('idempotencyKey', data['idempotencyKey'], faults),
     echo: flag('echo', data['echo'], { or: true, faults }),
   };
+}
+
+/** Characters of a frame from which it is worth a copy not to keep it alive for a small part of it. */
+const LARGE_FRAME = 4096;
+
+/** A cut-out string holds on to the text it was cut from, for as long as the log keeps it. Printing and parsing makes its own. */
+function owned(part: string | undefined, length: number): string | undefined {
+  if (part === undefined || part.length * 2 > length) return part;
+  return JSON.parse(JSON.stringify(part)) as string;
 }
 
 function channel(value: unknown, faults: ErrorDetail[]): string {
