@@ -300,7 +300,7 @@ export class Feed {
       if (top.offset === asked.offset) return;
       const first = publications[0];
       if (first === undefined) return this.restart(top, 'expired');
-      if (first.offset > asked.offset + 1) this.skip(asked.offset + 1, first.offset - 1, 'expired');
+      if (first.offset > asked.offset + 1) this.passOver(asked.offset + 1, first.offset - 1, 'expired');
       for (const publication of publications) {
         this.context.stats.repaired++;
         this.advance(top.epoch, { publication, except: undefined });
@@ -326,7 +326,7 @@ export class Feed {
     }
   }
 
-  private skip(from: number, to: number, reason: GapReason): void {
+  private passOver(from: number, to: number, reason: GapReason): void {
     this.position = { ...this.position, offset: to, id: '' };
     this.tellGap({ from, to, reason }, false);
   }
