@@ -83,10 +83,13 @@ export async function serve(config: Config, options: BootOptions = {}): Promise<
 /** A peer that sends its request a byte at a time is cut off after ten seconds, two more at most until it is noticed. */
 const REQUEST_MS = 10_000;
 const REQUEST_CHECK_MS = 2000;
+const SOCKET_BUFFER_BYTES = 16_384;
 
 function boundRequests(server: Server): void {
   server.headersTimeout = REQUEST_MS;
   server.requestTimeout = REQUEST_MS;
+  // Node 22 raised it to 64 KiB: so much would wait beyond the bound of each outbox before we hear that a peer is slow.
+  (server as Server & { highWaterMark: number }).highWaterMark = SOCKET_BUFFER_BYTES;
   // Read when listening starts; only the constructor takes it as an option, and Nest calls that.
   (server as Server & { connectionsCheckingInterval: number }).connectionsCheckingInterval = REQUEST_CHECK_MS;
 }

@@ -178,10 +178,10 @@ describe('1009 message too big', () => {
 
 describe('1000 normal', () => {
   it('is what a client gets back that says goodbye, and its session is gone', async () => {
-    const before = server.stats().sessions;
-    const client = await server.join('ana');
+    const client = await server.join('leaver');
+    expect(server.realtime.sessions('leaver')).toHaveLength(1);
     expect((await client.close(1000)).code).toBe(1000);
-    await until(() => server.stats().sessions === before, 'the session to end');
+    await until(() => server.realtime.sessions('leaver').length === 0, 'the session to end');
   });
 });
 
