@@ -4,7 +4,7 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { AUTHENTICATOR } from '../core/tokens.js';
 import { AuthGuard } from './auth.guard.js';
 import type { AuthOptions } from './auth.options.js';
-import { AUTH_OPTIONS, TOKEN_VERIFIER } from './auth.tokens.js';
+import { TOKEN_VERIFIER } from './auth.tokens.js';
 import { Authentication } from './authentication.js';
 import { DevTokensController } from './dev-tokens.controller.js';
 import { BackendGuard } from './identity.decorators.js';
@@ -19,7 +19,6 @@ export class AuthModule {
       module: AuthModule,
       controllers: options.devTokens ? [DevTokensController] : [],
       providers: [
-        { provide: AUTH_OPTIONS, useValue: options },
         { provide: TOKEN_VERIFIER, useFactory: () => new HmacTokenVerifier(options) },
         { provide: OriginPolicy, useFactory: () => new OriginPolicy(options.allowedOrigins) },
         {

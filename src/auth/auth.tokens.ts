@@ -1,4 +1,3 @@
-// Injection tokens of authentication.
+// Injection token of authentication.
 
-export const AUTH_OPTIONS = Symbol('AUTH_OPTIONS');
 export const TOKEN_VERIFIER = Symbol('TOKEN_VERIFIER');

@@ -83,7 +83,7 @@ function read({ reading }: Variable, text: string): unknown {
     return items.length === 1 && items[0] === 'none' ? [] : items;
   }
   if (reading === 'number') return /^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text;
-  return reading === 'switch' ? text === 'on' : text;
+  return text;
 }
 
 function faultOf(issue: z.core.$ZodIssue): string {

@@ -1,7 +1,7 @@
 // The table of environment variables: name, what it sets, how its text is read. The rooms own types, defaults and validation.
 
 /** How the text of a variable becomes the input of an option. */
-export type Reading = 'text' | 'number' | 'list' | 'switch';
+export type Reading = 'text' | 'number' | 'list';
 
 export interface Variable {
   readonly name: string;

@@ -1,7 +1,7 @@
-// The one way in for a publication: name and size → policy → channel handler → log. REST, sockets and the application all come here.
+// The one way in for a publication: size → policy → channel handler → log. REST, sockets and the application all come here.
+// Names are checked at the doors: frames when they are decoded, everything else by the facade.
 
 import type { PublishResult } from '../protocol/publication.js';
-import { isChannelName, isEventName, isKey } from '../protocol/names.js';
 import { TrunklineError } from './errors.js';
 import { publisherInfo, type Identity } from './identity.js';
 import { authorize, type ChannelPolicy } from './policy.js';
@@ -34,7 +34,6 @@ export class Publisher {
 
   async publish(request: PublishRequest): Promise<PublishResult> {
     const { channel, event, identity } = request;
-    checkNames(request);
     const resolved = this.context.router.resolve(channel);
     if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
     const { policy } = resolved;
@@ -67,17 +66,6 @@ export class Publisher {
     checkSize(replaced, resolved.policy);
     return replaced;
   }
-}
-
-function checkNames({ channel, event, key, idempotencyKey }: PublishRequest): void {
-  const fault = (path: string): TrunklineError =>
-    new TrunklineError('invalid_data', `"${path}" is not a valid name.`, {
-      details: [{ path, message: 'is not a valid name' }],
-    });
-  if (!isChannelName(channel)) throw fault('channel');
-  if (!isEventName(event)) throw fault('event');
-  if (key !== undefined && !isKey(key)) throw fault('key');
-  if (idempotencyKey !== undefined && !isKey(idempotencyKey)) throw fault('idempotencyKey');
 }
 
 /** Bytes are at most three times the UTF-16 length, so most texts are not measured. */

@@ -2,7 +2,7 @@
 
 import { CLOSE, type CloseRow } from '../protocol/codes.js';
 import { HISTORY_LIMIT } from '../protocol/frames.js';
-import { isChannelName, isUserId } from '../protocol/names.js';
+import { isChannelName, isEventName, isKey, isUserId } from '../protocol/names.js';
 import type { Position } from '../protocol/position.js';
 import type { HistoryResult, Member, PublishResult } from '../protocol/publication.js';
 import type { Core } from './core.js';
@@ -73,7 +73,8 @@ export class RealtimeService {
   }
 
   /** As `publish`, with payload text that is already JSON and is handed on byte for byte. */
-  publishRaw(request: PublishRequest): Promise<PublishResult> {
+  async publishRaw(request: PublishRequest): Promise<PublishResult> {
+    checkNames(request);
     return this.core.publisher.publish(request);
   }
 
@@ -156,6 +157,17 @@ export class RealtimeService {
       discontinuities,
     };
   }
+}
+
+function checkNames({ channel, event, key, idempotencyKey }: PublishRequest): void {
+  const fault = (path: string): TrunklineError =>
+    new TrunklineError('invalid_data', `"${path}" is not a valid name.`, {
+      details: [{ path, message: 'is not a valid name' }],
+    });
+  if (!isChannelName(channel)) throw fault('channel');
+  if (!isEventName(event)) throw fault('event');
+  if (key !== undefined && !isKey(key)) throw fault('key');
+  if (idempotencyKey !== undefined && !isKey(idempotencyKey)) throw fault('idempotencyKey');
 }
 
 function checkUser(user: string): string {

@@ -11,8 +11,6 @@ import type { LimitsOptions } from './limits.options.js';
 import { RateLimitInterceptor } from './rate-limit.interceptor.js';
 import { newGate } from './token-bucket.js';
 
-export const LIMITS_OPTIONS = Symbol('LIMITS_OPTIONS');
-
 @Global()
 @Module({})
 export class LimitsModule {
@@ -28,7 +26,6 @@ export class LimitsModule {
         }),
       ],
       providers: [
-        { provide: LIMITS_OPTIONS, useValue: options },
         { provide: LimitTables, useFactory: () => new LimitTables(options) },
         {
           provide: RATE_GATES,
@@ -38,14 +35,7 @@ export class LimitsModule {
         RateLimitInterceptor,
         HttpThrottlerGuard,
       ],
-      exports: [
-        LIMITS_OPTIONS,
-        LimitTables,
-        RATE_GATES,
-        RateLimitInterceptor,
-        HttpThrottlerGuard,
-        ThrottlerModule,
-      ],
+      exports: [LimitTables, RATE_GATES, RateLimitInterceptor, HttpThrottlerGuard, ThrottlerModule],
     };
   }
 }
