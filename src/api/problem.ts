@@ -18,6 +18,8 @@ export interface Problem {
   readonly retry: boolean;
   readonly retryAfterMs?: number;
   readonly details?: readonly ErrorDetail[];
+  /** The channel that was refused, where a request names several. */
+  readonly channel?: string;
 }
 
 interface ProblemParts {
@@ -26,6 +28,7 @@ interface ProblemParts {
   readonly detail?: string | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly details?: readonly ErrorDetail[] | undefined;
+  readonly channel?: string | undefined;
 }
 
 /** Statuses with a code of ours, for exceptions that bring only a status. */
@@ -49,8 +52,8 @@ export function toProblem(thrown: unknown): Problem {
   return fromTrunkline(toTrunklineError(thrown));
 }
 
-function fromTrunkline({ code, message, retryAfterMs, details }: TrunklineError): Problem {
-  return problem({ status: ERRORS[code].status, code, detail: message, retryAfterMs, details });
+function fromTrunkline({ code, message, retryAfterMs, details, channel }: TrunklineError): Problem {
+  return problem({ status: ERRORS[code].status, code, detail: message, retryAfterMs, details, channel });
 }
 
 /** Thrown by Express and its body parser: they quote the request, so their texts are not sent. */
@@ -103,7 +106,7 @@ function codeOf(status: number): string {
     .replaceAll(/[^a-z]+/g, '_');
 }
 
-function problem({ status, code, detail, retryAfterMs, details }: ProblemParts): Problem {
+function problem({ status, code, detail, retryAfterMs, details, channel }: ProblemParts): Problem {
   const known = (ERRORS as Readonly<Record<string, { readonly retry: boolean }>>)[code];
   return {
     type: 'about:blank',
@@ -114,6 +117,7 @@ function problem({ status, code, detail, retryAfterMs, details }: ProblemParts):
     retry: known?.retry ?? false,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(details === undefined ? {} : { details }),
+    ...(channel === undefined ? {} : { channel }),
   };
 }
 

@@ -11,7 +11,7 @@ export interface BacklogBounds {
 }
 
 export interface BacklogOutput {
-  readonly parts: readonly Buffer[];
+  readonly frames: readonly Frame[];
   readonly publications: number;
   readonly gaps: number;
 }
@@ -96,18 +96,18 @@ export class Backlog {
 
   /** Takes frames from the front, about `maxBytes` of them, each gap in its place. */
   take(maxBytes: number): BacklogOutput {
-    const parts: Buffer[] = [];
+    const frames: Frame[] = [];
     let size = 0;
     let publications = 0;
     let gaps = 0;
     const gap = (push: GapPush): void => {
-      parts.push(this.encodeGap(push));
+      frames.push(gapFrame(push, this.encodeGap(push)));
       gaps++;
     };
     while (this.first !== undefined && size < maxBytes) {
       const entry = this.first;
       entry.gapsBefore?.forEach(gap);
-      parts.push(entry.frame.bytes);
+      frames.push(entry.frame);
       size += entry.frame.bytes.length;
       if (entry.frame.droppable !== undefined) publications++;
       this.unlink(entry);
@@ -116,7 +116,7 @@ export class Backlog {
       for (const lane of this.lanes.values()) if (lane.gapAtEnd !== undefined) gap(lane.gapAtEnd);
       this.lanes.clear();
     }
-    return { parts, publications, gaps };
+    return { frames, publications, gaps };
   }
 
   private fits(frame: Frame, outside: number): boolean {
@@ -212,6 +212,11 @@ export class Backlog {
       lane.newest.delete(keyOf(info));
     }
   }
+}
+
+/** A gap as a frame: whoever has read it stands at its end. */
+export function gapFrame({ channel, epoch, to }: GapPush, bytes: Buffer): Frame {
+  return { bytes, droppable: undefined, mark: to === 0 ? undefined : { channel, epoch, offset: to, id: '' } };
 }
 
 /** A publication without a key conflates with all others of its channel that have none. */

@@ -1,7 +1,10 @@
 // Puts the plain classes of the core together and owns the life of sessions. Knows no Nest and no transport.
 
 import { CLOSE } from '../protocol/codes.js';
+import type { Cursor } from '../protocol/cursor.js';
 import { PROTOCOL_VERSION } from '../protocol/frames.js';
+import type { Position } from '../protocol/position.js';
+import { Admission } from './admission.js';
 import { Flusher } from './batch.js';
 import { CommandRunner } from './commands.js';
 import type { CoreOptions } from './core.options.js';
@@ -22,6 +25,7 @@ import type { Clock, Random } from './ports/time.js';
 import { Presence } from './presence.js';
 import { Publisher } from './publisher.js';
 import { Reader } from './reader.js';
+import type { ResumeBounds } from './resume.js';
 import { Session, type SessionContext } from './session.js';
 import { CoreStats } from './stats.js';
 import { Subscriber } from './subscriber.js';
@@ -39,6 +43,13 @@ export interface CoreDependencies {
   readonly options: CoreOptions;
 }
 
+export interface OpenSession {
+  readonly identity: Identity;
+  readonly format: WireFormat;
+  readonly link: Link;
+}
+
+const NOWHERE: Cursor = new Map();
 /** 16 bytes: a session id is a secret of its owner, so it must not be guessed. */
 const SESSION_ID_BYTES = 16;
 const ENDED = { code: 'forbidden', message: 'The server ended this subscription.' } as const;
@@ -55,6 +66,7 @@ export class Core {
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
   readonly reader: Reader;
+  readonly admission: Admission;
   /** True from the first drain on: transports take nobody new. */
   draining = false;
   private readonly deadlines: Deadlines<Session>;
@@ -63,15 +75,21 @@ export class Core {
   constructor(private readonly parts: CoreDependencies) {
     const { backplane, router, clock, logger, options, authenticator } = parts;
     const { stats } = this;
-    const { positionCheckMs, feedLingerMs, maxChannelsPerSession, resumeMessages, maxSessionsPerUser } =
-      options;
+    const { positionCheckMs, feedLingerMs, maxChannelsPerSession, maxSessionsPerUser } = options;
+    const bytes = options.outboxBytes || Infinity;
+    const bounds: ResumeBounds = { resumeMessages: options.resumeMessages, resumeBytes: bytes };
     this.hub = new Hub({ backplane, stats, logger, clock, positionCheckMs, feedLingerMs });
     this.hub.onControlMessage = (message) => this.obey(message);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
     this.publisher = new Publisher({ backplane, router, stats });
-    this.reader = new Reader(backplane, router);
+    this.reader = new Reader(backplane, router, bounds);
+    this.admission = new Admission({
+      hub: this.hub,
+      draining: () => this.draining,
+      maxSessions: options.maxSessions,
+      maxSessionsPerUser,
+    });
     const { hub, presence, publisher, reader } = this;
-    const bytes = options.outboxBytes || Infinity;
     this.subscriber = new Subscriber({
       hub,
       backplane,
@@ -81,8 +99,7 @@ export class Core {
       stats,
       logger,
       maxChannelsPerSession,
-      resumeMessages,
-      resumeBytes: bytes,
+      bounds,
     });
     const { subscriber } = this;
     const commands = new CommandRunner({
@@ -155,35 +172,37 @@ export class Core {
     return this.parts.backplane.healthy();
   }
 
-  /** A client came in by some transport. Sends `welcome`, then joins it to what its token or the application says. */
-  openSession(start: {
-    readonly identity: Identity;
-    readonly format: WireFormat;
-    readonly link: Link;
-  }): Session {
-    const { random, newGate, options } = this.parts;
-    const session = new Session(
-      { ...start, id: random.id(SESSION_ID_BYTES), gate: newGate(start.identity) },
-      this.sessionContext,
-    );
-    this.hub.add(session);
-    this.schedule(session);
+  /** A client came in by a transport of frames. Sends `welcome`, then joins it to what its token or the application says. */
+  openSession(start: OpenSession): Session {
+    const session = this.addSession(start);
     const { id, user } = session;
     session.push({
       type: 'welcome',
       session: id,
       user,
-      heartbeatMs: options.heartbeatMs,
+      heartbeatMs: this.parts.options.heartbeatMs,
       version: PROTOCOL_VERSION,
     });
     void this.greet(session);
     return session;
   }
 
+  /** A session that is told nothing yet, for transports that subscribe before their first byte. */
+  addSession(start: OpenSession): Session {
+    const { random, newGate } = this.parts;
+    const session = new Session(
+      { ...start, id: random.id(SESSION_ID_BYTES), gate: newGate(start.identity) },
+      this.sessionContext,
+    );
+    this.hub.add(session);
+    this.schedule(session);
+    return session;
+  }
+
   /** Joins a session to a channel without its asking. Already joined: nothing happens. */
-  async joinByServer(session: Session, channel: string): Promise<void> {
+  async joinByServer(session: Session, channel: string, since?: Position): Promise<void> {
     if (session.ended || session.subscriptions.has(channel)) return;
-    const request = { channel, since: undefined, presence: false, byServer: true };
+    const request = { channel, since, presence: false, byServer: true };
     try {
       const { result, activate } = await this.subscriber.subscribe(session, request);
       session.push({ type: 'subscribed', result });
@@ -197,10 +216,11 @@ export class Core {
     }
   }
 
-  private async greet(session: Session): Promise<void> {
+  /** Joins the session to what its token or the application says, from where it stands in them. */
+  async greet(session: Session, since: Cursor = NOWHERE): Promise<void> {
     try {
       const channels = new Set([...session.identity.join, ...(await this.parts.hooks.onConnect(session))]);
-      for (const channel of channels) await this.joinByServer(session, channel);
+      for (const channel of channels) await this.joinByServer(session, channel, since.get(channel));
     } catch (thrown) {
       const error = toTrunklineError(thrown);
       this.parts.logger.warn('A connect hook refused or failed.', {

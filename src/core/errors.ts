@@ -8,6 +8,8 @@ export interface ErrorOptions {
   /** Milliseconds until a retry makes sense. */
   readonly retryAfterMs?: number | undefined;
   readonly details?: readonly ErrorDetail[] | undefined;
+  /** The channel it is about, where a request names several. */
+  readonly channel?: string | undefined;
   /** Kept for the log; never sent. */
   readonly cause?: unknown;
 }
@@ -15,6 +17,7 @@ export interface ErrorOptions {
 export class TrunklineError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly details: readonly ErrorDetail[] | undefined;
+  readonly channel: string | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -25,6 +28,7 @@ export class TrunklineError extends Error {
     this.name = 'TrunklineError';
     this.retryAfterMs = options.retryAfterMs;
     this.details = options.details;
+    this.channel = options.channel;
   }
 
   toBody(): ErrorBody {
@@ -33,6 +37,12 @@ export class TrunklineError extends Error {
     if (this.details !== undefined) extra.details = this.details;
     return errorBody(this.code, this.message, extra);
   }
+}
+
+/** The same error, said of one channel. */
+export function ofChannel(thrown: unknown, channel: string): TrunklineError {
+  const { code, message, retryAfterMs, details, cause } = toTrunklineError(thrown);
+  return new TrunklineError(code, message, { retryAfterMs, details, channel, cause });
 }
 
 /** Anything else that is thrown is ours to mend: the client sees `internal`, the log sees the cause. */

@@ -4,6 +4,7 @@
 import type { GapPush, Push } from '../protocol/frames.js';
 import type { Position } from '../protocol/position.js';
 import type { GapReason, Publication } from '../protocol/publication.js';
+import { gapFrame } from './backlog.js';
 import type { DroppableFrame, Frame } from './batch.js';
 import type { ChannelPolicy } from './policy.js';
 import type { Backplane, Delivery, PresenceEvent } from './ports/backplane.js';
@@ -218,8 +219,8 @@ export class Feed {
 
   private deliver({ publication, except }: Delivery): void {
     const frames = new Map<WireFormat, Frame>();
-    const push: Push = { type: 'message', channel: this.channel, publication };
     const droppable = this.droppable(publication);
+    const push: Push = { type: 'message', channel: this.channel, epoch: droppable.epoch, publication };
     for (const [format, group] of this.live) {
       const frame = frameOf(format, push, frames, droppable);
       for (const subscription of group) {
@@ -238,6 +239,7 @@ export class Feed {
       channel: this.channel,
       epoch: this.position.epoch,
       offset: publication.offset,
+      id: publication.id,
       key: publication.key,
       overflow: this.policy.overflow,
     };
@@ -374,6 +376,12 @@ function frameOf(
   droppable?: DroppableFrame,
 ): Frame {
   let frame = made.get(format);
-  if (frame === undefined) made.set(format, (frame = { bytes: format.push(push), droppable }));
+  if (frame === undefined) made.set(format, (frame = makeFrame(format, push, droppable)));
   return frame;
+}
+
+function makeFrame(format: WireFormat, push: Push, droppable: DroppableFrame | undefined): Frame {
+  const bytes = format.push(push);
+  if (push.type === 'gap') return gapFrame(push, bytes);
+  return { bytes, droppable, mark: droppable?.offset === 0 ? undefined : droppable };
 }

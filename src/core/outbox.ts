@@ -2,7 +2,7 @@
 
 import type { GapPush } from '../protocol/frames.js';
 import { Backlog, type BacklogBounds } from './backlog.js';
-import type { BatchNode, Flushable, Flusher, Frame } from './batch.js';
+import { OwnBatch, type BatchNode, type Flushable, type Flusher, type Frame } from './batch.js';
 import type { Link } from './ports/link.js';
 import type { CoreStats } from './stats.js';
 
@@ -62,7 +62,7 @@ export class Outbox implements Flushable {
     if (node === undefined || this.closed) return;
     this.node = undefined;
     this.context.stats.delivered += node.publications;
-    if (!this.owner.link.write(node.bytes())) this.block();
+    if (!this.owner.link.write(node)) this.block();
   }
 
   /** The transport takes bytes again. */
@@ -70,10 +70,10 @@ export class Outbox implements Flushable {
     const { backlog } = this;
     if (backlog === undefined || this.closed) return;
     while (!backlog.empty) {
-      const { parts, publications, gaps } = backlog.take(DRAIN_CHUNK_BYTES);
+      const { frames, publications, gaps } = backlog.take(DRAIN_CHUNK_BYTES);
       this.context.stats.delivered += publications;
       this.context.stats.discontinuities += gaps;
-      if (parts.length > 0 && !this.owner.link.write(Buffer.concat(parts))) return;
+      if (frames.length > 0 && !this.owner.link.write(new OwnBatch(frames))) return;
     }
     this.backlog = undefined;
   }

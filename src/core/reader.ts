@@ -1,15 +1,19 @@
 // Reading a channel without joining it: history and members, with the same rules for sockets and REST.
 
 import type { HistoryCommand } from '../protocol/frames.js';
+import type { Position } from '../protocol/position.js';
 import type { HistoryResult, Member } from '../protocol/publication.js';
 import { TrunklineError } from './errors.js';
 import { NO_EPOCH } from './feed.js';
 import type { Identity } from './identity.js';
-import { authorize, type Action } from './policy.js';
+import { authorize, type Action, type ChannelPolicy } from './policy.js';
 import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
 import type { Backplane } from './ports/backplane.js';
+import { judge, resumeQuestion, type ResumeBounds, type Verdict } from './resume.js';
 
 export type HistoryRequest = Omit<HistoryCommand, 'type'>;
+
+const NOTHING = { messages: [], recovered: false, reason: undefined } as const;
 
 /** Who reads; `session` when it reads by a socket. */
 export interface ReaderCaller {
@@ -18,11 +22,42 @@ export interface ReaderCaller {
     { readonly id: string; readonly subscriptions: ReadonlyMap<string, unknown> } | undefined;
 }
 
+/** What a reader gets who asks from time to time instead of listening. */
+export interface CatchUp extends Verdict {
+  readonly channel: string;
+  readonly policy: ChannelPolicy;
+}
+
 export class Reader {
   constructor(
     private readonly backplane: Backplane,
     private readonly router: ChannelRouter,
+    private readonly bounds: ResumeBounds,
   ) {}
+
+  /** What a subscribe from `since` would give, without joining. Without it: the place of now, from which to ask next time. */
+  async catchUp(caller: ReaderCaller, channel: string, since: Position | undefined): Promise<CatchUp> {
+    const { policy } = await this.admit(caller, 'subscribe', channel);
+    return { channel, policy, ...(await this.place(channel, policy, since)) };
+  }
+
+  private async place(channel: string, policy: ChannelPolicy, since: Position | undefined): Promise<Verdict> {
+    if (policy.history === undefined) return { ...NOTHING, position: { epoch: NO_EPOCH, offset: 0, id: '' } };
+    if (since === undefined) {
+      const { top } = await this.backplane.read(channel, { after: 0, limit: 1, reverse: true });
+      // Just before the last value, where a newcomer gets it: the next question brings it.
+      const position = policy.replayLast && top.offset > 0 ? { ...top, offset: top.offset - 1, id: '' } : top;
+      return { ...NOTHING, position };
+    }
+    const verdict = judge(
+      since,
+      await this.backplane.read(channel, resumeQuestion(since, this.bounds)),
+      this.bounds,
+    );
+    if (verdict.recovered || !policy.replayLast) return verdict;
+    const { top, publications } = await this.backplane.read(channel, { after: 0, limit: 1, reverse: true });
+    return { ...verdict, position: top, messages: publications };
+  }
 
   /** Oldest first after `since`, or newest first before it when `reverse`. */
   async history(

@@ -126,7 +126,8 @@ export class Session implements Listener, OutboxOwner {
   }
 
   push(push: Push): void {
-    this.outbox.send({ bytes: this.format.push(push), droppable: undefined });
+    const mark = push.type === 'subscribed' ? push.result : undefined;
+    this.outbox.send({ bytes: this.format.push(push), droppable: undefined, mark });
   }
 
   reply(decoded: { readonly id: FrameId | undefined }, error: ErrorBody): void {

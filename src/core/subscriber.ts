@@ -1,17 +1,19 @@
 // Subscribe and resume: hold live → listen on the bus → read the log → merge → verify → reply → send what was held.
 // A resume is all or nothing: exactly the missed publications in order, or a refusal with its reason.
 
+import { CLOSE } from '../protocol/codes.js';
 import type { Position } from '../protocol/position.js';
-import type { Member, Publication, ResumeRefusal, SubscribeResult } from '../protocol/publication.js';
+import type { Member, ResumeRefusal, SubscribeResult } from '../protocol/publication.js';
 import { TrunklineError, toTrunklineError } from './errors.js';
 import type { Identity } from './identity.js';
 import type { Feed } from './feed.js';
 import type { Hub } from './hub.js';
 import { authorize } from './policy.js';
 import type { ChannelRouter, CoreLogger, ResolvedChannel } from './ports/application.js';
-import type { Backplane, LogSlice, PresenceEntry } from './ports/backplane.js';
+import type { Backplane, PresenceEntry } from './ports/backplane.js';
 import type { Clock } from './ports/time.js';
 import type { Presence } from './presence.js';
+import { judge, resumeQuestion, type ResumeBounds, type Verdict } from './resume.js';
 import type { Session } from './session.js';
 import type { CoreStats } from './stats.js';
 import { Subscription } from './subscription.js';
@@ -25,9 +27,7 @@ export interface SubscriberContext {
   readonly stats: CoreStats;
   readonly logger: CoreLogger;
   readonly maxChannelsPerSession: number;
-  readonly resumeMessages: number;
-  /** Bytes of payload one resume may give; more is `too_many`. */
-  readonly resumeBytes: number;
+  readonly bounds: ResumeBounds;
 }
 
 export interface SubscribeRequest {
@@ -45,16 +45,10 @@ export interface Subscribed {
 }
 
 /** Where a reply stands in the log. */
-interface Place {
+interface Place extends Verdict {
   /** The feed's generation the reply speaks of. */
   readonly generation: number;
-  readonly position: Position;
-  readonly messages: readonly Publication[];
-  readonly recovered: boolean;
-  readonly reason: ResumeRefusal | undefined;
 }
-
-type Verdict = Omit<Place, 'generation'>;
 
 /** Tries to get a stable answer while the log is being replaced under us. */
 const PLACE_TRIES = 3;
@@ -214,7 +208,7 @@ export class Subscriber {
     place: Place;
     members: readonly Member[] | undefined;
   }): Subscribed {
-    const { feed, subscription, place, members } = parts;
+    const { session, feed, subscription, place, members } = parts;
     subscription.offset = place.position.offset;
     const { stats } = this.context;
     stats.replayed += place.messages.length;
@@ -233,7 +227,12 @@ export class Subscriber {
       messages,
       members,
     };
-    return { result, activate: () => feed.activate(subscription, place.generation) };
+    const activate = (): void => {
+      feed.activate(subscription, place.generation);
+      // What did not fit while others were waited for is in the log: the session comes back for it.
+      if (subscription.overflowed) session.close(CLOSE.slowConsumer);
+    };
+    return { result, activate };
   }
 
   private async place(
@@ -247,14 +246,15 @@ export class Subscriber {
       const { generation, position: known } = feed;
       if (isAt(since, known))
         return { generation, position: known, messages: [], recovered: true, reason: undefined };
-      const slice = await this.context.backplane.read(feed.channel, {
-        after: since.offset,
-        limit: this.context.resumeMessages + 1,
-        reverse: false,
-      });
+      const { backplane, bounds } = this.context;
+      const slice = await backplane.read(feed.channel, resumeQuestion(since, bounds));
       feed.observe(slice.top, known);
-      if (feed.generation === generation && slice.top.epoch === feed.position.epoch)
-        return { generation, ...this.verify(since, slice) };
+      if (feed.generation === generation && slice.top.epoch === feed.position.epoch) {
+        const verdict = judge(since, slice, bounds);
+        if (verdict.recovered || !resolved.policy.replayLast) return { generation, ...verdict };
+        // Who cannot have what was missed begins anew, and a newcomer gets the last value.
+        return { ...(await this.lastValue(feed)), reason: verdict.reason };
+      }
       subscription.forget();
     }
     throw replacing();
@@ -277,26 +277,6 @@ export class Subscriber {
       recovered: false,
       reason: undefined,
     };
-  }
-
-  private verify(since: Position, slice: LogSlice): Verdict {
-    const { top, publications } = slice;
-    const refuse = (reason: ResumeRefusal): Verdict => ({
-      position: top,
-      messages: [],
-      recovered: false,
-      reason,
-    });
-    if (since.epoch !== top.epoch) return refuse('epoch_changed');
-    if (since.offset > top.offset) return refuse('ahead');
-    const seen = since.offset === top.offset ? top.id : slice.idAtAfter;
-    if (since.id !== '' && seen !== undefined && seen !== '' && seen !== since.id)
-      return refuse('id_mismatch');
-    const missed = top.offset - since.offset;
-    if (missed > 0 && publications[0]?.offset !== since.offset + 1) return refuse('expired');
-    if (missed > this.context.resumeMessages || publications.length !== missed) return refuse('too_many');
-    if (bytesOf(publications) > this.context.resumeBytes) return refuse('too_many');
-    return { position: top, messages: publications, recovered: true, reason: undefined };
   }
 
   private async enter(session: Session, { channel, policy }: ResolvedChannel): Promise<void> {
@@ -343,8 +323,4 @@ function isAt(since: Position, known: Position): boolean {
   return (
     since.epoch === known.epoch && since.offset === known.offset && (since.id === known.id || since.id === '')
   );
-}
-
-function bytesOf(publications: readonly Publication[]): number {
-  return publications.reduce((sum, publication) => sum + Buffer.byteLength(publication.data), 0);
 }

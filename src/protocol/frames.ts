@@ -112,7 +112,12 @@ export interface GapPush {
 
 export type Push =
   | WelcomePush
-  | { readonly type: 'message'; readonly channel: string; readonly publication: Publication }
+  | {
+      readonly type: 'message';
+      readonly channel: string;
+      readonly epoch: string;
+      readonly publication: Publication;
+    }
   | { readonly type: 'join' | 'leave'; readonly channel: string; readonly member: Member }
   | GapPush
   | { readonly type: 'subscribed'; readonly result: SubscribeResult }

@@ -1,5 +1,6 @@
 // A transport in memory: keeps what was written, can be full, can be closed. Knows the port of core and nothing behind it.
 
+import type { Batch } from '../../src/core/batch.js';
 import type { Link } from '../../src/core/ports/link.js';
 import { readFrames, type WireFrame } from './json-format.js';
 
@@ -29,7 +30,8 @@ export class FakeLink implements Link {
 
   private left = Infinity;
 
-  write(bytes: Buffer): boolean {
+  write(batch: Batch): boolean {
+    const bytes = batch.bytes();
     if (this.full) throw new Error('A full link was written to before it was drained.');
     if (this.closed !== undefined) throw new Error('A closed link was written to.');
     this.writes.push(bytes);

@@ -32,7 +32,7 @@ function frameOf(item: Item): Frame {
   const { channel, offset, key, overflow } = item;
   return {
     bytes,
-    droppable: channel === undefined ? undefined : { channel, epoch: 'e', offset, key, overflow },
+    droppable: channel === undefined ? undefined : { channel, epoch: 'e', offset, id: '', key, overflow },
   };
 }
 
@@ -92,8 +92,8 @@ class Model {
 class Output {
   readonly parts: (Item | GapPush)[] = [];
 
-  add(parts: readonly Buffer[]): Item[] {
-    const taken = parts.map((bytes) => frames.get(bytes) ?? (gaps.get(bytes) as GapPush));
+  add(output: readonly Frame[]): Item[] {
+    const taken = output.map(({ bytes }) => frames.get(bytes) ?? (gaps.get(bytes) as GapPush));
     this.parts.push(...taken);
     return taken.filter((part): part is Item => !('from' in part));
   }
@@ -143,7 +143,7 @@ function run(script: readonly Step[], bounds: BacklogBounds, outside: number): {
   let full = false;
   for (const step of script) {
     if (step.do === 'take') {
-      expect(output.add(backlog.take(step.bytes).parts)).toEqual(model.take(step.bytes));
+      expect(output.add(backlog.take(step.bytes).frames)).toEqual(model.take(step.bytes));
     } else {
       const { channel, key, size } = step;
       const offset = channel === undefined ? 0 : (offsets.get(channel) ?? 0) + 1;
@@ -159,7 +159,7 @@ function run(script: readonly Step[], bounds: BacklogBounds, outside: number): {
     expect(backlog.messages).toBeLessThanOrEqual(bounds.messages);
     expect(backlog.messages === 0 || backlog.bytes + outside <= bounds.bytes).toBe(true);
   }
-  while (!backlog.empty) expect(output.add(backlog.take(60).parts)).toEqual(model.take(60));
+  while (!backlog.empty) expect(output.add(backlog.take(60).frames)).toEqual(model.take(60));
   expect(dropped).toBe(model.dropped);
   for (const [channel, last] of offsets) output.expectWhole(channel, last);
   return { full };
@@ -212,7 +212,7 @@ describe('backlog', () => {
 
   function outputOf(backlog: Backlog): (Item | GapPush)[] {
     const output = new Output();
-    while (!backlog.empty) output.add(backlog.take(1).parts);
+    while (!backlog.empty) output.add(backlog.take(1).frames);
     return output.parts;
   }
 
@@ -280,7 +280,7 @@ describe('backlog', () => {
   describe('tells what was left out before a later reply, which may begin a new subscription:', () => {
     const reply: Item = { channel: undefined, overflow: 'disconnect', offset: 0, key: undefined, size: 10 };
     const gapThenReply = (backlog: Backlog, output: Output): void => {
-      output.add(backlog.take(Infinity).parts);
+      output.add(backlog.take(Infinity).frames);
       const order = output.parts.filter((part) => part.channel === undefined || 'from' in part);
       expect(order.map((part) => ('from' in part ? 'gap' : 'reply'))).toEqual(['gap', 'reply']);
     };
@@ -289,7 +289,7 @@ describe('backlog', () => {
       const backlog = newBacklog({ bytes: 1000, messages: 2 });
       const output = new Output();
       for (const offset of [1, 2, 3]) backlog.push(frameOf(item('new', offset)), 0);
-      output.add(backlog.take(1).parts);
+      output.add(backlog.take(1).frames);
       expect(backlog.push(frameOf(reply), 0)).toBe(true);
       gapThenReply(backlog, output);
     });

@@ -222,6 +222,7 @@ function reprint({ event, id, data }: ServerFrame): string | undefined {
     return encodePush({
       type: 'message',
       channel: data['channel'] as string,
+      epoch: 'e',
       publication: publication(data),
     });
   }

@@ -46,7 +46,7 @@ describe('encode', () => {
       fc.property(channel, publication, (name, one) => {
         const expected = asMessage(name, one);
         expect(read(encodeMessage(name, one))).toEqual(expected);
-        const push = { type: 'message', channel: name, publication: one } as const;
+        const push = { type: 'message', channel: name, epoch: 'e', publication: one } as const;
         expect(read(encodePush(push))).toEqual({ event: 'message', data: expected });
         expect(encodePushData(push)).toBe(encodeMessage(name, one));
       }),

@@ -45,8 +45,8 @@ function message(
   };
   const data = `"${'x'.repeat(padding)}"`;
   return {
-    bytes: format.push({ type: 'message', channel: CHANNEL, publication: { ...publication, data } }),
-    droppable: { channel: CHANNEL, epoch: 'e', offset, key: publication.key, overflow },
+    bytes: format.push({ type: 'message', channel: CHANNEL, epoch: 'e', publication: { ...publication, data } }),
+    droppable: { channel: CHANNEL, epoch: 'e', offset, id: publication.id, key: publication.key, overflow },
   };
 }
 

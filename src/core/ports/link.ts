@@ -1,5 +1,6 @@
 // A transport as a session sees it: bytes out, a close, a brake on input. Core never imports a transport.
 
+import type { Batch } from '../batch.js';
 import type { Decoded, CommandResult, ErrorBody, FrameId, Push } from '../../protocol/frames.js';
 
 /** Turns frames into bytes of one wire, ready to be written. One object per wire format, shared by all its sessions. */
@@ -14,8 +15,8 @@ export interface WireFormat {
 export interface Link {
   /** Name in metrics: `ws`, `sse`, `polling`. */
   readonly transport: string;
-  /** Takes all bytes. False: write no more until the session is told `drained()`. */
-  write(bytes: Buffer): boolean;
+  /** Takes all of it. False: write no more until the session is told `drained()`. */
+  write(batch: Batch): boolean;
   /** Bytes taken and not yet given to the kernel. */
   readonly bufferedBytes: number;
   /** Stop and go on reading from the peer. */

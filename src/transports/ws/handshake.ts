@@ -3,8 +3,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Authentication } from '../../auth/authentication.js';
 import type { OriginPolicy } from '../../auth/origin.js';
+import type { Admission } from '../../core/admission.js';
 import { TrunklineError } from '../../core/errors.js';
-import type { Hub } from '../../core/hub.js';
 import type { Identity } from '../../core/identity.js';
 import type { Clock } from '../../core/ports/time.js';
 import type { LimitTables } from '../../limits/limit-tables.js';
@@ -16,12 +16,8 @@ export interface HandshakeContext {
   readonly authentication: Authentication;
   readonly origins: OriginPolicy;
   readonly tables: LimitTables;
-  readonly hub: Hub;
+  readonly admission: Admission;
   readonly clock: Clock;
-  readonly draining: () => boolean;
-  /** 0: no limit. */
-  readonly maxSessions: number;
-  readonly maxSessionsPerUser: number;
 }
 
 export type Verdict =
@@ -29,7 +25,6 @@ export type Verdict =
 
 /** RFC 6455 §4.1: 16 random bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
-const RETRY_WHEN_FULL_MS = 5000;
 
 export class Handshake {
   constructor(private readonly context: HandshakeContext) {}
@@ -53,27 +48,10 @@ export class Handshake {
 
   /** Asked again in the very step of the upgrade: others may have come while the credential was verified. */
   checkRoom(identity?: Identity): Refusal | undefined {
-    const { draining, maxSessions, maxSessionsPerUser, hub } = this.context;
-    if (draining()) {
-      return { status: 503, code: 'unavailable', detail: 'This instance is draining.', retryAfterMs: 1000 };
-    }
-    if (maxSessions > 0 && hub.sessionCount >= maxSessions) {
-      return {
-        status: 503,
-        code: 'unavailable',
-        detail: 'This instance is full.',
-        retryAfterMs: RETRY_WHEN_FULL_MS,
-      };
-    }
-    const user = identity?.user;
-    if (user === undefined || maxSessionsPerUser === 0 || hub.countOfUser(user) < maxSessionsPerUser)
-      return undefined;
-    return {
-      status: 429,
-      code: 'limit_exceeded',
-      detail: 'This user has too many sessions.',
-      retryAfterMs: RETRY_WHEN_FULL_MS,
-    };
+    const error = this.context.admission.refusal(identity);
+    if (error === undefined) return undefined;
+    const { code, message, retryAfterMs } = error;
+    return { status: ERRORS[code].status, code, detail: message, retryAfterMs };
   }
 
   private checkRate(address: string): Refusal | undefined {

@@ -9,7 +9,7 @@ import type { Cancel, Clock } from '../../core/ports/time.js';
 import { CLOCK } from '../../core/tokens.js';
 import { CLOSE } from '../../protocol/codes.js';
 import { errorBody } from '../../protocol/decode.js';
-import { Heartbeat } from './heartbeat.js';
+import { Heartbeat } from '../../core/heartbeat.js';
 import { WS_JSON } from './ws.format.js';
 import type { WsOptions } from './ws.options.js';
 import { TrunklineSocket } from './ws.socket.js';

@@ -4,9 +4,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { Authentication } from '../../auth/authentication.js';
 import { OriginPolicy } from '../../auth/origin.js';
 import { Core } from '../../core/core.js';
-import type { CoreOptions } from '../../core/core.options.js';
 import type { Clock } from '../../core/ports/time.js';
-import { CLOCK, CORE_OPTIONS } from '../../core/tokens.js';
+import { CLOCK } from '../../core/tokens.js';
 import { LimitTables } from '../../limits/limit-tables.js';
 import { Handshake } from './handshake.js';
 import { TrunklineGateway } from './ws.gateway.js';
@@ -22,27 +21,16 @@ export class WsModule {
         { provide: WS_OPTIONS, useValue: options },
         {
           provide: Handshake,
-          inject: [Authentication, OriginPolicy, LimitTables, Core, CLOCK, CORE_OPTIONS],
+          inject: [Authentication, OriginPolicy, LimitTables, Core, CLOCK],
           useFactory: (
-            ...[authentication, origins, tables, core, clock, { maxSessions, maxSessionsPerUser }]: [
+            ...[authentication, origins, tables, core, clock]: [
               Authentication,
               OriginPolicy,
               LimitTables,
               Core,
               Clock,
-              CoreOptions,
             ]
-          ) =>
-            new Handshake({
-              authentication,
-              origins,
-              tables,
-              hub: core.hub,
-              clock,
-              draining: () => core.draining,
-              maxSessions,
-              maxSessionsPerUser,
-            }),
+          ) => new Handshake({ authentication, origins, tables, admission: core.admission, clock }),
         },
         TrunklineGateway,
       ],

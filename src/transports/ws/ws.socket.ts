@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import type { Batch } from '../../core/batch.js';
 import type { Identity } from '../../core/identity.js';
 import type { Link } from '../../core/ports/link.js';
 import type { Session } from '../../core/session.js';
@@ -51,10 +52,10 @@ export class TrunklineSocket extends WebSocket implements Link {
     /* eslint-enable no-underscore-dangle */
   }
 
-  write(bytes: Buffer): boolean {
+  write(batch: Batch): boolean {
     const { raw } = this;
     if (raw === undefined || !raw.writable) return true;
-    if (raw.write(bytes)) return true;
+    if (raw.write(batch.bytes())) return true;
     if (!this.waitsForDrain) {
       this.waitsForDrain = true;
       raw.once('drain', () => {

@@ -1,6 +1,6 @@
 // Pings every connection once a period, spread over it in slots, and ends those that did not answer the last one.
 
-import type { Cancel, Clock } from '../../core/ports/time.js';
+import type { Cancel, Clock } from './ports/time.js';
 
 export interface Beating {
   alive: boolean;

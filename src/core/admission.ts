@@ -1,0 +1,46 @@
+// May one more session come in: the same answer for every transport, before anything of the session exists. Knows no transport.
+
+import { TrunklineError } from './errors.js';
+import type { Hub } from './hub.js';
+import type { Identity } from './identity.js';
+
+export interface AdmissionContext {
+  readonly hub: Hub;
+  readonly draining: () => boolean;
+  /** 0: no limit. */
+  readonly maxSessions: number;
+  readonly maxSessionsPerUser: number;
+}
+
+const RETRY_WHEN_FULL_MS = 5000;
+const RETRY_WHEN_DRAINING_MS = 1000;
+
+export class Admission {
+  constructor(private readonly context: AdmissionContext) {}
+
+  /** Undefined: it may. Ask without an identity as soon as possible, and with it in the very step of opening. */
+  refusal(identity?: Identity): TrunklineError | undefined {
+    const { draining, maxSessions, maxSessionsPerUser, hub } = this.context;
+    if (draining()) return refuse('unavailable', 'This instance is draining.', RETRY_WHEN_DRAINING_MS);
+    if (maxSessions > 0 && hub.sessionCount >= maxSessions)
+      return refuse('unavailable', 'This instance is full.', RETRY_WHEN_FULL_MS);
+    const user = identity?.user;
+    if (user === undefined || maxSessionsPerUser === 0 || hub.countOfUser(user) < maxSessionsPerUser)
+      return undefined;
+    return refuse('limit_exceeded', 'This user has too many sessions.', RETRY_WHEN_FULL_MS);
+  }
+
+  /** Throws the refusal. */
+  check(identity?: Identity): void {
+    const error = this.refusal(identity);
+    if (error !== undefined) throw error;
+  }
+}
+
+function refuse(
+  code: 'unavailable' | 'limit_exceeded',
+  message: string,
+  retryAfterMs: number,
+): TrunklineError {
+  return new TrunklineError(code, message, { retryAfterMs });
+}
