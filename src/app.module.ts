@@ -10,14 +10,22 @@ import { readRulesFile } from './channels/rules-file.js';
 import type { Config } from './config/config.js';
 import { CoreModule } from './core/core.module.js';
 import { ChatModule } from './domains/chat/chat.module.js';
+import { NotificationsModule } from './domains/notifications/notifications.module.js';
+import { PricesModule } from './domains/prices/prices.module.js';
 import { HttpThrottlerGuard } from './limits/http-throttler.js';
 import { LimitsModule } from './limits/limits.module.js';
 import type { StructuredLogger } from './ops/logger.js';
 import { LoggerModule } from './ops/logger.module.js';
 import { OpsModule } from './ops/ops.module.js';
+import { PollingModule } from './transports/polling/polling.module.js';
+import { SseModule } from './transports/sse/sse.module.js';
 import { WsModule } from './transports/ws/ws.module.js';
 
-const DOMAIN_MODULES = { chat: ChatModule } as const;
+const DOMAIN_MODULES = {
+  chat: () => ChatModule,
+  notifications: () => NotificationsModule,
+  prices: ({ server: { simulate } }: Config) => PricesModule.forRoot({ simulate }),
+} as const;
 
 @Module({})
 export class AppModule {
@@ -42,9 +50,11 @@ export class AppModule {
           ],
         }),
         WsModule.forRoot(config.ws),
+        SseModule.forRoot(config.sse),
+        PollingModule.forRoot(config.polling),
         ApiModule,
         OpsModule.forRoot(),
-        ...config.server.domains.map((name) => DOMAIN_MODULES[name]),
+        ...config.server.domains.map((name) => DOMAIN_MODULES[name](config)),
         ...modules,
       ],
       providers: [{ provide: APP_GUARD, useExisting: HttpThrottlerGuard }],

@@ -8,6 +8,8 @@ import type { ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { configureApi } from './api/configure-api.js';
+import { allowCors } from './auth/cors.js';
+import { OriginPolicy } from './auth/origin.js';
 import { AppModule } from './app.module.js';
 import { ConfigError, type Config } from './config/config.js';
 import { servePages } from './console/pages.js';
@@ -42,6 +44,7 @@ export async function createApp(config: Config, options: BootOptions = {}): Prom
   });
   const server = app.getHttpServer();
   boundRequests(server);
+  app.use(allowCors(app.get(OriginPolicy)));
   configureApi(app);
   servePages(app, PAGES);
   app.useWebSocketAdapter(new TrunklineWsAdapter(app, server));

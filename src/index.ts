@@ -33,7 +33,8 @@ export {
 } from './core/identity.js';
 export type { Access, ChannelPolicy, HistoryPolicy, Overflow } from './core/policy.js';
 
-export { BACKPLANE } from './core/tokens.js';
+export { BACKPLANE, CLOCK, RANDOM } from './core/tokens.js';
+export type { Cancel, Clock, Random } from './core/ports/time.js';
 export type {
   Appended,
   AppendOptions,

@@ -2,7 +2,7 @@
 
 import { createParamDecorator, Injectable, type ExecutionContext, type PipeTransform } from '@nestjs/common';
 import type { Request } from 'express';
-import { TrunklineError } from '../core/errors.js';
+import { invalidData } from '../core/errors.js';
 import { isChannelName, isKey, isUserId } from '../protocol/names.js';
 
 export const CHANNEL_RULE =
@@ -14,7 +14,7 @@ export const KEY_RULE = 'must be a string of 1 to 128 characters without control
 @Injectable()
 export class ChannelPipe implements PipeTransform<unknown, string> {
   transform(value: unknown): string {
-    if (!isChannelName(value)) throw invalid('channel', CHANNEL_RULE);
+    if (!isChannelName(value)) throw invalidData('channel', CHANNEL_RULE);
     return value;
   }
 }
@@ -22,7 +22,7 @@ export class ChannelPipe implements PipeTransform<unknown, string> {
 @Injectable()
 export class UserPipe implements PipeTransform<unknown, string> {
   transform(value: unknown): string {
-    if (!isUserId(value)) throw invalid('user', USER_RULE);
+    if (!isUserId(value)) throw invalidData('user', USER_RULE);
     return value;
   }
 }
@@ -36,11 +36,7 @@ export const IdempotencyKey = createParamDecorator(
     if (header === undefined) return undefined;
     const text = Array.isArray(header) ? header.join(', ') : header;
     const key = QUOTED.exec(text)?.[1] ?? text;
-    if (!isKey(key)) throw invalid('Idempotency-Key', KEY_RULE);
+    if (!isKey(key)) throw invalidData('Idempotency-Key', KEY_RULE);
     return key;
   },
 );
-
-function invalid(path: string, rule: string): TrunklineError {
-  return new TrunklineError('invalid_data', `"${path}" ${rule}.`, { details: [{ path, message: rule }] });
-}

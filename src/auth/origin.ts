@@ -17,6 +17,11 @@ export class OriginPolicy {
     this.allowed = new Set(allowed);
   }
 
+  /** Named on the list, and so trusted to read answers from another host. */
+  isListed(origin: string): boolean {
+    return this.allowed.has(origin);
+  }
+
   /** A missing Origin is a program, not a page; it passes unless it brings a cookie. */
   allows({ origin, host, byCookie }: OriginRequest): boolean {
     if (origin === undefined) return !byCookie;

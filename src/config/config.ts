@@ -6,6 +6,8 @@ import { authOptions, DEVELOPMENT_SECRET } from '../auth/auth.options.js';
 import { coreOptions } from '../core/core.options.js';
 import { limitsOptions } from '../limits/limits.options.js';
 import { opsOptions } from '../ops/ops.options.js';
+import { pollingOptions } from '../transports/polling/polling.options.js';
+import { sseOptions } from '../transports/sse/sse.options.js';
 import { wsOptions } from '../transports/ws/ws.options.js';
 import { serverOptions } from './server.options.js';
 import { VARIABLES, type Variable } from './variables.js';
@@ -18,6 +20,8 @@ const schema = z.object({
   core: coreOptions.prefault({}),
   limits: limitsOptions.prefault({}),
   ws: wsOptions.prefault({}),
+  sse: sseOptions.prefault({}),
+  polling: pollingOptions.prefault({}),
   ops: opsOptions.prefault({}),
 });
 
@@ -37,15 +41,19 @@ export interface LoadedConfig {
 }
 
 const DEVELOPMENT_MODES: ReadonlySet<string> = new Set(['', 'development', 'test']);
+/** A test wants to see its own messages only. */
+const SIMULATION_MODES: ReadonlySet<string> = new Set(['', 'development']);
 
 /** Files a process needs beside its sockets: logs, Redis, modules, spare ones for refusals. */
 const SPARE_FILES = 256;
 
 export function loadConfig(env: Environment = process.env): LoadedConfig {
   // Only what says that it is no deployment gets the sample secret and tokens for everybody: `staging` and `prod` do not.
-  const production = !DEVELOPMENT_MODES.has(env['NODE_ENV']?.trim() ?? '');
+  const mode = env['NODE_ENV']?.trim() ?? '';
+  const production = !DEVELOPMENT_MODES.has(mode);
   const input = readVariables(env);
   (input['auth'] as Record<string, unknown>)['devTokens'] = !production;
+  (input['server'] as Record<string, unknown>)['simulate'] = SIMULATION_MODES.has(mode);
   const parsed = schema.safeParse(input);
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map(faultOf));
   const { data } = parsed;
@@ -63,6 +71,8 @@ function readVariables(env: Environment): Record<string, Record<string, unknown>
     core: {},
     limits: {},
     ws: {},
+    sse: {},
+    polling: {},
     ops: {},
   };
   for (const variable of VARIABLES) {

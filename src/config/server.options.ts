@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-export const DOMAINS = ['chat'] as const;
+export const DOMAINS = ['chat', 'notifications', 'prices'] as const;
 
 export const serverOptions = z.object({
   port: z.int().min(0).max(65_535).default(3000),
@@ -13,6 +13,8 @@ export const serverOptions = z.object({
   tlsCertFile: z.string().default(''),
   tlsKeyFile: z.string().default(''),
   domains: z.array(z.enum(DOMAINS, `may list ${DOMAINS.join(', ')}, or none`)).default([...DOMAINS]),
+  /** Domains may make up data where no real source is: development only, no variable sets it. */
+  simulate: z.boolean().default(false),
 });
 
 export type ServerOptions = z.infer<typeof serverOptions>;

@@ -65,6 +65,20 @@ export const VARIABLES: readonly Variable[] = [
     'Milliseconds between pings; a pong may take one more.',
   ),
   row(
+    'TRUNKLINE_SSE_HEARTBEAT_MS',
+    'sse.heartbeatMs',
+    'number',
+    '15000',
+    'Milliseconds between comments on an event stream.',
+  ),
+  row(
+    'TRUNKLINE_SSE_MAX_MS',
+    'sse.maxStreamMs',
+    'number',
+    '900000',
+    'Milliseconds an event stream lives before its client is asked to come back.',
+  ),
+  row(
     'TRUNKLINE_MAX_MESSAGE_BYTES',
     'ws.maxMessageBytes',
     'number',
@@ -135,7 +149,13 @@ export const VARIABLES: readonly Variable[] = [
     'info',
     '`silent`, `fatal`, `error`, `warn`, `info`, `debug` or `trace`.',
   ),
-  row('TRUNKLINE_DOMAINS', 'server.domains', 'list', 'chat', 'Sample domains to run. `none` for none.'),
+  row(
+    'TRUNKLINE_DOMAINS',
+    'server.domains',
+    'list',
+    'chat,notifications,prices',
+    'Sample domains to run. `none` for none.',
+  ),
 ];
 
 function row(

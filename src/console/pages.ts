@@ -21,6 +21,8 @@ export function servePages(app: NestExpressApplication, folder: string): boolean
   });
   app.useStaticAssets(folder, {
     index: 'index.html',
+    // `/prices` is prices.html.
+    extensions: ['html'],
     redirect: false,
     setHeaders(response: Response, file: string) {
       const hashed = file.includes('assets');

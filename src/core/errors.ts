@@ -39,6 +39,11 @@ export class TrunklineError extends Error {
   }
 }
 
+/** Input that breaks a rule; `path` names where, `rule` completes the sentence. */
+export function invalidData(path: string, rule: string): TrunklineError {
+  return new TrunklineError('invalid_data', `"${path}" ${rule}.`, { details: [{ path, message: rule }] });
+}
+
 /** The same error, said of one channel. */
 export function ofChannel(thrown: unknown, channel: string): TrunklineError {
   const { code, message, retryAfterMs, details, cause } = toTrunklineError(thrown);

@@ -56,6 +56,11 @@ const PLACE_TRIES = 3;
 export class Subscriber {
   constructor(private readonly context: SubscriberContext) {}
 
+  /** Of one session. 0: no limit. */
+  get maxChannels(): number {
+    return this.context.maxChannelsPerSession;
+  }
+
   async subscribe(session: Session, request: SubscribeRequest): Promise<Subscribed> {
     const resolved = await this.admit(session, request);
     const subscription = new Subscription(

@@ -9,10 +9,13 @@ export class LimitTables {
   /** By address. */
   readonly connects: BucketTable;
   readonly api: BucketTable;
+  /** Polls, by user or address: as often as messages, and beside them, so that listening does not silence. */
+  readonly polls: BucketTable;
 
   constructor({ messageRate, connectRate, apiRate, tableSize }: LimitsOptions) {
     this.messages = new BucketTable(messageRate, tableSize);
     this.connects = new BucketTable(connectRate, tableSize);
+    this.polls = new BucketTable(messageRate, tableSize);
     this.api = new BucketTable(apiRate, tableSize);
   }
 }

@@ -5,9 +5,11 @@ import { ThrottlerModule } from '@nestjs/throttler';
 import type { Identity } from '../core/identity.js';
 import { SYSTEM_CLOCK } from '../core/ports/time.js';
 import { RATE_GATES } from '../core/tokens.js';
+import { ConnectGuard } from './connect.guard.js';
 import { HttpThrottlerGuard, WindowThrottlerStorage } from './http-throttler.js';
 import { LimitTables } from './limit-tables.js';
 import type { LimitsOptions } from './limits.options.js';
+import { PollGuard } from './poll.guard.js';
 import { RateLimitInterceptor } from './rate-limit.interceptor.js';
 import { newGate } from './token-bucket.js';
 
@@ -34,8 +36,18 @@ export class LimitsModule {
         },
         RateLimitInterceptor,
         HttpThrottlerGuard,
+        ConnectGuard,
+        PollGuard,
       ],
-      exports: [LimitTables, RATE_GATES, RateLimitInterceptor, HttpThrottlerGuard, ThrottlerModule],
+      exports: [
+        LimitTables,
+        RATE_GATES,
+        RateLimitInterceptor,
+        HttpThrottlerGuard,
+        ConnectGuard,
+        PollGuard,
+        ThrottlerModule,
+      ],
     };
   }
 }

@@ -30,6 +30,9 @@ const COUNTERS: readonly [string, string, (stats: CoreStats) => number][] = [
   ['frames_total', 'Commands of clients that were carried out.', (stats) => stats.frames],
 ];
 
+/** Shown as 0 from the start, so that a graph has no hole. */
+const TRANSPORTS = ['ws', 'sse', 'polling'];
+
 export class Metrics {
   private readonly registry = new Registry();
 
@@ -89,7 +92,7 @@ export class Metrics {
       registers,
       collect() {
         this.reset();
-        this.set({ transport: 'ws' }, 0);
+        for (const transport of TRANSPORTS) this.set({ transport }, 0);
         for (const [transport, count] of operations.sessionsByTransport()) this.set({ transport }, count);
       },
     });

@@ -12,15 +12,27 @@ const VERSION = '1~';
 const ENTRY = '~';
 const FIELD = '!';
 
+/** Epoch of 22 characters, offset of 16 digits, id of 11, and the signs between. */
+const POSITION_LENGTH = 53;
+
+/** Characters one channel takes in a cursor, at most. */
+export function encodedLength(channel: string): number {
+  return escapeName(channel).length + POSITION_LENGTH;
+}
+
+/** The entry of one channel, for who builds many cursors of the same channels. */
+export function encodeEntry(channel: string, position: Position): string {
+  return `${escapeName(channel)}${FIELD}${formatPosition(position)}`;
+}
+
+/** From entries as `encodeEntry` makes them. */
+export function joinEntries(entries: Iterable<string>): string {
+  return VERSION + [...entries].join(ENTRY);
+}
+
 /** Letters, digits and `-_.~!%` only, so it is safe in a header, a URL and an SSE `id:` line. */
 export function encodeCursor(positions: Cursor): string {
-  let text = VERSION;
-  let first = true;
-  for (const [channel, position] of positions) {
-    text += `${first ? '' : ENTRY}${escapeName(channel)}${FIELD}${formatPosition(position)}`;
-    first = false;
-  }
-  return text;
+  return joinEntries([...positions].map(([channel, position]) => encodeEntry(channel, position)));
 }
 
 export function decodeCursor(text: string): Cursor | undefined {

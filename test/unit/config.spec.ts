@@ -78,6 +78,8 @@ const BAD: Readonly<Record<string, BadValues>> = {
   TRUNKLINE_TLS_KEY_FILE: TLS_FILE,
   TRUNKLINE_DRAIN_MS: numbers(),
   TRUNKLINE_HEARTBEAT_MS: numbers('0', '999'),
+  TRUNKLINE_SSE_HEARTBEAT_MS: numbers('0', '9'),
+  TRUNKLINE_SSE_MAX_MS: numbers('0', '999'),
   TRUNKLINE_MAX_MESSAGE_BYTES: numbers('0', '127'),
   TRUNKLINE_OUTBOX_BYTES: numbers(),
   TRUNKLINE_OUTBOX_MESSAGES: numbers(),

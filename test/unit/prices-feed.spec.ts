@@ -26,7 +26,12 @@ function world(answer: () => Promise<unknown> = () => Promise.resolve(), seed = 
   const clock = new FakeClock();
   const ticks: Tick[] = [];
   const errors: unknown[] = [];
-  const publish = (channel: string, event: string, data: object, { key }: PublishOptions): Promise<unknown> => {
+  const publish = (
+    channel: string,
+    event: string,
+    data: object,
+    { key }: PublishOptions,
+  ): Promise<unknown> => {
     const { price } = data as { price: number };
     ticks.push({ channel, event, price, key, at: clock.now() });
     return answer();

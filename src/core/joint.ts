@@ -1,0 +1,42 @@
+// Several channels joined as one step, for transports whose first answer speaks of all of them. Knows no transport.
+
+import { CLOSE } from '../protocol/codes.js';
+import { ofChannel, TrunklineError } from './errors.js';
+import type { Session } from './session.js';
+import type { Subscribed, Subscriber, SubscribeRequest } from './subscriber.js';
+
+/**
+ * All or none, in the order asked: when one is refused, the first refusal is thrown with its channel and the caller ends the session.
+ * Nothing is sent live before each `activate`.
+ */
+export async function subscribeAll(
+  subscriber: Subscriber,
+  session: Session,
+  requests: readonly SubscribeRequest[],
+): Promise<readonly Subscribed[]> {
+  const most = subscriber.maxChannels;
+  if (most > 0 && requests.length > most)
+    throw new TrunklineError('limit_exceeded', `One connection may have ${most} channels at most.`);
+  const outcomes = await Promise.allSettled(
+    requests.map((request) => subscriber.subscribe(session, request)),
+  );
+  return outcomes.map((outcome, at) => {
+    if (outcome.status === 'fulfilled') return outcome.value;
+    throw ofChannel(outcome.reason, requests[at]?.channel ?? '');
+  });
+}
+
+/** The end of a session, told to somebody who has had no answer yet. */
+export function errorOfClose({
+  code,
+  reason,
+}: {
+  readonly code: number;
+  readonly reason: string;
+}): TrunklineError {
+  if (code === CLOSE.expired.code) return new TrunklineError('expired', 'The token has ended.');
+  if (code >= 4000 && code < 4100)
+    return new TrunklineError('forbidden', `The session was ended: ${reason}.`);
+  if (code === CLOSE.internal.code) return new TrunklineError('internal', 'The server could not do this.');
+  return new TrunklineError('unavailable', `The session was ended: ${reason}.`, { retryAfterMs: 1000 });
+}

@@ -1,0 +1,149 @@
+// One event stream as a link of the core: shared bytes to the socket, a cursor of its own when it has several channels.
+// Knows no rule of a channel.
+
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Batch, Mark } from '../../core/batch.js';
+import type { Link } from '../../core/ports/link.js';
+import type { Session } from '../../core/session.js';
+import { encodeEntry, joinEntries, MAX_CURSOR_LENGTH } from '../../protocol/cursor.js';
+import type { Position } from '../../protocol/position.js';
+import { eventText, withId } from './sse.format.js';
+import { END_ID } from './sse.tokens.js';
+
+const COMMENT = Buffer.from(':\n\n');
+const TERMINAL_FROM = 4000;
+const TERMINAL_TO = 4099;
+
+export interface StreamOwner {
+  forget(stream: SseStream): void;
+  readonly closeTimeoutMs: number;
+}
+
+export class SseStream implements Link {
+  readonly transport = 'sse';
+  session: Session | undefined;
+  /** Nothing answers on an event stream: every beat counts as heard. */
+  alive = true;
+  /** How the session ended, when it did so before the first byte. */
+  closedEarly: { readonly code: number; readonly reason: string } | undefined;
+  private socket: Socket | undefined;
+  private early: Buffer[] | undefined = [];
+  /** One entry of the cursor for each channel; kept up to date only for a stream with several. */
+  private readonly entries = new Map<string, string>();
+  private several = false;
+  private last: Mark | undefined;
+  private waitsForDrain = false;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly owner: StreamOwner,
+  ) {}
+
+  get bufferedBytes(): number {
+    return this.socket?.writableLength ?? 0;
+  }
+
+  /** Where the reader stands in a channel before anything is sent. */
+  place(channel: string, position: Position): void {
+    this.entries.set(channel, encodeEntry(channel, position));
+  }
+
+  get cursor(): string {
+    return joinEntries(this.entries.values());
+  }
+
+  /** The cursor after one more step. */
+  step(mark: Mark): string {
+    this.place(mark.channel, mark);
+    return this.cursor;
+  }
+
+  /** The head is out with `first`; from here on the bytes are ours. Chunked coding would cost two more pieces a write. */
+  start(first: Buffer): void {
+    const { response } = this;
+    response.write(first);
+    this.socket = response.socket ?? undefined;
+    this.several = this.entries.size !== 1;
+    const early = this.early ?? [];
+    this.early = undefined;
+    for (const bytes of early) this.socket?.write(bytes);
+  }
+
+  write(batch: Batch): boolean {
+    const bytes = this.isSeveral() ? this.stamped(batch) : batch.bytes();
+    this.last = batch.mark ?? this.last;
+    return this.writeBytes(bytes);
+  }
+
+  /** The heartbeat: keeps idle timers of proxies awake, and tells a client that it is not alone. */
+  ping(): void {
+    this.alive = true;
+    if (this.socket?.writableNeedDrain === false) this.socket.write(COMMENT);
+  }
+
+  lost(): void {}
+  pause(): void {}
+  resume(): void {}
+
+  custom(): undefined {
+    return undefined;
+  }
+
+  /** Tells how the session ended, so that a client can tell a drain from a lost permission, and ends the answer. */
+  close(code: number, reason: string): void {
+    const { response, socket } = this;
+    this.owner.forget(this);
+    if (socket === undefined) {
+      this.closedEarly = { code, reason };
+      return;
+    }
+    const terminal = code >= TERMINAL_FROM && code <= TERMINAL_TO;
+    const data = JSON.stringify({ code, reason });
+    socket.write(eventText({ event: 'close', data, id: terminal ? END_ID : undefined }));
+    response.end();
+    // A peer that does not read would keep its last bytes, and us, for as long as it likes.
+    const limit = setTimeout(() => socket.destroy(), this.owner.closeTimeoutMs);
+    limit.unref();
+    socket.once('close', () => clearTimeout(limit));
+  }
+
+  /** Once several, always: frames of a channel that was left may still be on their way. */
+  private isSeveral(): boolean {
+    if (this.several || (this.session?.subscriptions.size ?? 0) < 2) return this.several;
+    if (this.last !== undefined) this.place(this.last.channel, this.last);
+    return (this.several = true);
+  }
+
+  private stamped(batch: Batch): Buffer {
+    const parts: Buffer[] = [];
+    for (const frame of batch.frames()) {
+      const { mark, bytes } = frame;
+      if (mark === undefined) parts.push(bytes);
+      else parts.push(...withId(frame, this.fits(mark) ? this.step(mark) : undefined));
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** A channel that the server added keeps out of a cursor that nobody could send back; it is joined anew at each return. */
+  private fits({ channel }: Mark): boolean {
+    return this.entries.has(channel) || this.cursor.length + channel.length * 9 < MAX_CURSOR_LENGTH - 60;
+  }
+
+  private writeBytes(bytes: Buffer): boolean {
+    const { socket } = this;
+    if (socket === undefined) {
+      this.early?.push(bytes);
+      return true;
+    }
+    if (!socket.writable || socket.write(bytes)) return true;
+    if (!this.waitsForDrain) {
+      this.waitsForDrain = true;
+      socket.once('drain', () => {
+        this.waitsForDrain = false;
+        this.session?.drained();
+      });
+    }
+    return false;
+  }
+}
