@@ -10,7 +10,8 @@ import { startProgram } from './processes.js';
 
 /** A frame to send once a connection is open, and the text that shows the server has done what it asks. */
 export interface Step {
-  readonly send: string;
+  /** Undefined: something is only waited for. */
+  readonly send?: string;
   readonly awaited: string;
 }
 
@@ -19,6 +20,8 @@ export interface Dialect {
   readonly path: string;
   readonly headers: readonly string[];
   readonly steps: readonly Step[];
+  /** Connections are event streams, and messages are published on one WebSocket of this path. */
+  readonly streamsBeside?: string;
   /** `%T` becomes the marker and the padding. Undefined where the server only accepts connections. */
   readonly publish?: string;
 }
@@ -116,7 +119,11 @@ export function loadArguments({ port, pid, dialect }: LoadTarget, plan: LoadPlan
   const { connections, idleSeconds, publish } = plan;
   const args = ['-p', port, '-P', dialect.path, '-n', connections, '-k', pid, '-w', SETTLE_MS];
   for (const header of dialect.headers) args.push('-e', header);
-  for (const { send, awaited } of dialect.steps) args.push('-h', send, '-y', awaited);
+  for (const { send, awaited } of dialect.steps) {
+    if (send !== undefined) args.push('-h', send);
+    args.push('-y', awaited);
+  }
+  if (dialect.streamsBeside !== undefined) args.push('-s', '-q', port, '-Q', dialect.streamsBeside);
   if (idleSeconds !== undefined) args.push('-i', idleSeconds);
   if (publish) {
     if (dialect.publish === undefined) throw new BenchError('accepts connections only: it cannot publish');

@@ -1,13 +1,14 @@
 // Scenario `idle`: the memory that a connected, silent client takes.
 import { atMost, type Scenario } from './scenario.js';
 
-const LIMIT_KIB = 10;
+/** KiB a connection, by server. */
+const LIMITS: Readonly<Record<string, number>> = { trunkline: 10, 'trunkline-sse': 24 };
 
 export const idle: Scenario = {
   name: 'idle',
   about: 'authenticated sockets subscribed to one channel, then silence; `ws-bare` only accepts them',
   defaults: {
-    servers: ['trunkline', 'ws', 'ws-bare', 'socket.io'],
+    servers: ['trunkline', 'trunkline-sse', 'ws', 'ws-bare', 'socket.io'],
     rounds: 3,
     seconds: 10,
     sockets: [10_000],
@@ -22,8 +23,10 @@ export const idle: Scenario = {
   figure: 'rssKibPerConnection',
   columns: ['rssKibPerConnection', 'idleCpuSeconds'],
   baselines: ['ws-bare', 'ws', 'socket.io'],
-  judge: (row) =>
-    row.server === 'trunkline'
-      ? atMost(LIMIT_KIB, row.median.rssKibPerConnection ?? Number.NaN, `≤ ${LIMIT_KIB} KiB`)
-      : undefined,
+  judge: ({ server, median }) => {
+    const limit = LIMITS[server];
+    return limit === undefined
+      ? undefined
+      : atMost(limit, median.rssKibPerConnection ?? Number.NaN, `≤ ${limit} KiB`);
+  },
 };

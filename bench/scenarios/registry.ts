@@ -5,8 +5,9 @@ import { fanout } from './fanout.js';
 import { idle } from './idle.js';
 import { scale } from './scale.js';
 import type { Scenario } from './scenario.js';
+import { sse } from './sse.js';
 
-export const scenarios: readonly Scenario[] = [fanout, idle, scale, connect];
+export const scenarios: readonly Scenario[] = [fanout, sse, idle, scale, connect];
 
 export function scenarioNamed(name: string): Scenario {
   const found = scenarios.find((scenario) => scenario.name === name);

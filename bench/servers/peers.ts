@@ -1,7 +1,7 @@
 // The servers Trunkline is measured beside: each a program of its own in this folder, started with PORT and SECRET.
 import { fileURLToPath } from 'node:url';
 import type { Dialect } from '../lib/load.js';
-import { trunklineDialect } from './frames.js';
+import { streamDialect, trunklineDialect } from './frames.js';
 import type { BenchServer, LaunchContext } from './server.js';
 
 interface Peer {
@@ -52,4 +52,12 @@ export const socketIo = peer({
     ],
     publish: '42["publish",{"channel":"bench:a","event":"tick","data":"%T"}]',
   }),
+});
+
+export const nestSse = peer({
+  name: 'nest-sse',
+  about: "a Nest controller with Nest's own `@Sse`: token check, one Subject, an Observable for each stream",
+  program: './nest-sse.main.js',
+  dialect: (token) =>
+    streamDialect({ path: '/sse', beside: '/publish', ready: 'event: ready' }, 'bench:a', token),
 });

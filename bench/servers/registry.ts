@@ -1,10 +1,18 @@
 // The list of servers that can be measured, by name.
 import { BenchError } from '../lib/bench-error.js';
-import { socketIo, wsBare, wsLoop } from './peers.js';
+import { nestSse, socketIo, wsBare, wsLoop } from './peers.js';
 import type { BenchServer } from './server.js';
-import { trunkline, trunklineLog } from './trunkline.js';
+import { trunkline, trunklineLog, trunklineSse } from './trunkline.js';
 
-export const servers: readonly BenchServer[] = [trunkline, trunklineLog, wsLoop, wsBare, socketIo];
+export const servers: readonly BenchServer[] = [
+  trunkline,
+  trunklineLog,
+  trunklineSse,
+  wsLoop,
+  wsBare,
+  socketIo,
+  nestSse,
+];
 
 export function serverNamed(name: string): BenchServer {
   const found = servers.find((server) => server.name === name);

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchDir, projectDir } from '../lib/paths.js';
-import { trunklineDialect } from './frames.js';
+import { streamDialect, trunklineDialect } from './frames.js';
 import type { BenchServer, LaunchContext } from './server.js';
 
 const program = join(projectDir, 'dist', 'main.js');
@@ -20,7 +20,7 @@ const NO_LIMITS = {
 /** Longer than any run: the load client answers no pings, as with every server here. */
 const NEVER_MS = '3600000';
 
-function trunklineOn(name: string, about: string, channel: string): BenchServer {
+function trunklineOn(name: string, about: string, dialect: BenchServer['dialect']): BenchServer {
   return {
     name,
     about,
@@ -40,14 +40,24 @@ function trunklineOn(name: string, about: string, channel: string): BenchServer 
         TRUNKLINE_LOG_LEVEL: 'warn',
       },
     }),
-    dialect: (token) => trunklineDialect('/ws', channel, token),
+    dialect,
   };
 }
 
-export const trunkline = trunklineOn('trunkline', 'this project, a channel without history', 'bench:a');
+const STREAMS = { path: '/sse?channel=bench:a', beside: '/ws', ready: 'event: ready' };
+
+export const trunkline = trunklineOn('trunkline', 'this project, a channel without history', (token) =>
+  trunklineDialect('/ws', 'bench:a', token),
+);
 
 export const trunklineLog = trunklineOn(
   'trunkline-log',
   'this project, a channel that keeps 1,000 messages for an hour',
-  'benchlog:a',
+  (token) => trunklineDialect('/ws', 'benchlog:a', token),
+);
+
+export const trunklineSse = trunklineOn(
+  'trunkline-sse',
+  'this project, the channel of `trunkline` heard by event streams',
+  (token) => streamDialect(STREAMS, 'bench:a', token),
 );
