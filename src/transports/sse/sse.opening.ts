@@ -51,10 +51,6 @@ export async function openStream(
   const stream = new SseStream(response, streams);
   const session = core.addSession({ identity, format: SSE_EVENTS, link: stream });
   stream.session = session;
-  response.once('close', () => {
-    streams.forget(stream);
-    session.closed(NO_CODE);
-  });
   const joined = await join(core, session, { channels, cursor, presence });
   if (stream.closedEarly !== undefined) throw errorOfClose(stream.closedEarly);
   if (session.ended) return;
@@ -73,9 +69,6 @@ export async function openStream(
   for (const { activate } of joined) activate();
   void core.greet(session, cursor);
 }
-
-/** A connection that ended without a code. */
-const NO_CODE = 1006;
 
 async function join(
   core: Core,

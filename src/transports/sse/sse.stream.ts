@@ -12,6 +12,8 @@ import { eventText, withId } from './sse.format.js';
 import { END_ID } from './sse.tokens.js';
 
 const COMMENT = Buffer.from(':\n\n');
+/** A connection that ended without a code. */
+const NO_CODE = 1006;
 const TERMINAL_FROM = 4000;
 const TERMINAL_TO = 4099;
 
@@ -38,7 +40,10 @@ export class SseStream implements Link {
   constructor(
     private readonly response: ServerResponse,
     private readonly owner: StreamOwner,
-  ) {}
+  ) {
+    // Made here and not where the stream is opened: a listener keeps alive all that its maker could see.
+    response.once('close', () => this.gone());
+  }
 
   get bufferedBytes(): number {
     return this.socket?.writableLength ?? 0;
@@ -106,6 +111,12 @@ export class SseStream implements Link {
     const limit = setTimeout(() => socket.destroy(), this.owner.closeTimeoutMs);
     limit.unref();
     socket.once('close', () => clearTimeout(limit));
+  }
+
+  /** The connection is over, whoever ended it. */
+  private gone(): void {
+    this.owner.forget(this);
+    this.session?.closed(NO_CODE);
   }
 
   /** Once several, always: frames of a channel that was left may still be on their way. */
