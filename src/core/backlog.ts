@@ -83,7 +83,8 @@ export class Backlog {
     if (info === undefined || lane === undefined || info.overflow === 'disconnect') return false;
     if (info.overflow !== 'drop-newest') {
       while (lane.first !== undefined && !this.fits(frame, outside)) this.drop(lane.first, lane);
-      if (this.fits(frame, outside)) {
+      // The newest value is what conflation promises, and its bytes are shared by all who wait for it: one more for each channel.
+      if (info.overflow === 'conflate' || this.fits(frame, outside)) {
         this.append(frame, lane);
         return true;
       }

@@ -14,9 +14,7 @@ export async function subscribeAll(
   session: Session,
   requests: readonly SubscribeRequest[],
 ): Promise<readonly Subscribed[]> {
-  const most = subscriber.maxChannels;
-  if (most > 0 && requests.length > most)
-    throw new TrunklineError('limit_exceeded', `One connection may have ${most} channels at most.`);
+  checkCount(subscriber, requests.length);
   const outcomes = await Promise.allSettled(
     requests.map((request) => subscriber.subscribe(session, request)),
   );
@@ -24,6 +22,12 @@ export async function subscribeAll(
     if (outcome.status === 'fulfilled') return outcome.value;
     throw ofChannel(outcome.reason, requests[at]?.channel ?? '');
   });
+}
+
+/** Throws `limit_exceeded` for more channels than a session may have. */
+export function checkCount({ maxChannels }: Subscriber, count: number): void {
+  if (maxChannels > 0 && count > maxChannels)
+    throw new TrunklineError('limit_exceeded', `One connection may have ${maxChannels} channels at most.`);
 }
 
 /** The end of a session, told to somebody who has had no answer yet. */

@@ -45,7 +45,11 @@ export class PollingController {
     const { channels, cursor } = asked;
     if (channels.length === 0) throw invalidData('channel', 'names at least one channel');
     const waitMs = this.waitMs(query.wait);
-    const onAbort = (abandon: () => void): void => void response.once('close', abandon);
+    const onAbort = (abandon: () => void): void => {
+      // It may have gone while its credential was checked, and then nobody tells us any more.
+      if (response.destroyed || request.socket.destroyed) abandon();
+      else response.once('close', abandon);
+    };
     const answer = await this.service.poll({ identity, channels, cursor, waitMs, onAbort });
     if (response.destroyed) return;
     response.setHeader('ETag', `"${answer.cursor}"`);

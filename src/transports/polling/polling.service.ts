@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Core } from '../../core/core.js';
 import { NO_EPOCH } from '../../core/feed.js';
 import type { Identity } from '../../core/identity.js';
-import { errorOfClose, subscribeAll } from '../../core/joint.js';
+import { checkCount, errorOfClose, subscribeAll } from '../../core/joint.js';
 import { ofChannel } from '../../core/errors.js';
 import type { Clock } from '../../core/ports/time.js';
 import type { Session } from '../../core/session.js';
@@ -38,6 +38,7 @@ export class PollingService {
   /** Rejects with what the client is told instead of an answer. */
   async poll(request: PollRequest): Promise<PollAnswer> {
     const { channels, cursor, waitMs } = request;
+    checkCount(this.core.subscriber, channels.length);
     const before = new Map([...cursor].filter(([channel]) => channels.includes(channel)));
     // A channel without a position gets one at once: a wait that breaks off would lose what came during it.
     const known = channels.every((channel) => before.has(channel));

@@ -51,6 +51,8 @@ export async function openStream(
   const stream = new SseStream(response, streams);
   const session = core.addSession({ identity, format: SSE_EVENTS, link: stream });
   stream.session = session;
+  // It may have gone while its credential was checked, and then nobody tells us any more.
+  if (stream.abandoned) return session.closed(NO_CODE);
   const joined = await join(core, session, { channels, cursor, presence });
   if (stream.closedEarly !== undefined) throw errorOfClose(stream.closedEarly);
   if (session.ended) return;
@@ -69,6 +71,9 @@ export async function openStream(
   for (const { activate } of joined) activate();
   void core.greet(session, cursor);
 }
+
+/** A connection that ended without a code. */
+const NO_CODE = 1006;
 
 async function join(
   core: Core,

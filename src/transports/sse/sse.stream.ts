@@ -30,7 +30,8 @@ export class SseStream implements Link {
   /** How the session ended, when it did so before the first byte. */
   closedEarly: { readonly code: number; readonly reason: string } | undefined;
   private socket: Socket | undefined;
-  private early: Buffer[] | undefined = [];
+  /** What came before the socket was ours; the outbox holds back the rest. */
+  private early: Buffer[] = [];
   /** One entry of the cursor for each channel; kept up to date only for a stream with several. */
   private readonly entries = new Map<string, string>();
   private several = false;
@@ -46,7 +47,13 @@ export class SseStream implements Link {
   }
 
   get bufferedBytes(): number {
-    return this.socket?.writableLength ?? 0;
+    if (this.socket !== undefined) return this.socket.writableLength;
+    return this.early.reduce((sum, bytes) => sum + bytes.length, 0);
+  }
+
+  /** The client left before it was answered. */
+  get abandoned(): boolean {
+    return this.response.destroyed || this.response.req.socket.destroyed;
   }
 
   /** Where the reader stands in a channel before anything is sent. */
@@ -68,11 +75,20 @@ export class SseStream implements Link {
   start(first: Buffer): void {
     const { response } = this;
     response.write(first);
-    this.socket = response.socket ?? undefined;
     this.several = this.entries.size !== 1;
-    const early = this.early ?? [];
-    this.early = undefined;
-    for (const bytes of early) this.socket?.write(bytes);
+    const { socket } = response;
+    if (socket !== null) this.attach(socket);
+    // Behind another request on its connection: the head leaves when its turn comes, just after this event.
+    else response.once('socket', (late: Socket) => process.nextTick(() => this.attach(late)));
+  }
+
+  private attach(socket: Socket): void {
+    this.socket = socket;
+    const { early } = this;
+    this.early = [];
+    if (early.length === 0) return;
+    socket.write(Buffer.concat(early));
+    this.session?.drained();
   }
 
   write(batch: Batch): boolean {
@@ -101,6 +117,7 @@ export class SseStream implements Link {
     this.owner.forget(this);
     if (socket === undefined) {
       this.closedEarly = { code, reason };
+      if (response.headersSent) response.destroy();
       return;
     }
     const terminal = code >= TERMINAL_FROM && code <= TERMINAL_TO;
@@ -144,8 +161,8 @@ export class SseStream implements Link {
   private writeBytes(bytes: Buffer): boolean {
     const { socket } = this;
     if (socket === undefined) {
-      this.early?.push(bytes);
-      return true;
+      this.early.push(bytes);
+      return false;
     }
     if (!socket.writable || socket.write(bytes)) return true;
     if (!this.waitsForDrain) {
