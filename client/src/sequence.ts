@@ -65,7 +65,15 @@ export class Sequence {
       return;
     }
     this.#moveTo(here);
-    if (asked !== undefined) this.#missed(asked, here, reply.reason ?? 'lost');
+    if (asked !== undefined) {
+      // The last value may come with the refusal: it is no part of what was missed.
+      const first = reply.messages[0]?.offset;
+      this.#missed(
+        asked,
+        first === undefined ? here : { ...here, offset: first - 1 },
+        reply.reason ?? 'lost',
+      );
+    }
     // The last value of a channel may come again at each return.
     const seen = asked === undefined && before?.epoch === here.epoch ? before.offset : 0;
     for (const message of reply.messages)
