@@ -11,9 +11,11 @@ export function greeting({ port, production, tls }: GreetingParts): string {
   const base = `${http}://localhost:${port}`;
   const lines = [
     `Trunkline is up.`,
-    `  page       ${base}/`,
-    `  websocket  ${ws}://localhost:${port}/ws`,
-    `  api docs   ${base}/docs`,
+    `  page           ${base}/`,
+    `  prices         ${base}/prices`,
+    `  notifications  ${base}/notifications`,
+    `  websocket      ${ws}://localhost:${port}/ws`,
+    `  api docs       ${base}/docs`,
   ];
   if (!production) {
     lines.push(

@@ -1,6 +1,6 @@
 // Answers polls: at once from the log, or as a session that lives for one answer. A poll keeps nothing here, so losing one loses nothing.
 
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Core } from '../../core/core.js';
 import { NO_EPOCH } from '../../core/feed.js';
 import type { Identity } from '../../core/identity.js';
@@ -28,7 +28,9 @@ export interface PollRequest {
 }
 
 @Injectable()
-export class PollingService {
+export class PollingService implements OnModuleDestroy {
+  private readonly waiting = new Set<Session>();
+
   constructor(
     @Inject(Core) private readonly core: Core,
     @Inject(CLOCK) private readonly clock: Clock,
@@ -67,6 +69,7 @@ export class PollingService {
     const waiter = new PollWaiter(channels.length);
     const session = this.core.addSession({ identity, format: POLL_ENTRIES, link: waiter });
     waiter.session = session;
+    this.waiting.add(session);
     onAbort(() => {
       session.closed(NO_CODE);
       waiter.end();
@@ -82,8 +85,15 @@ export class PollingService {
       cancel();
       return finish(answer, outcome);
     } finally {
+      this.waiting.delete(session);
       session.close(CLOSE.normal);
     }
+  }
+
+  /** Who waits is answered, with nothing, while there is still a server to answer. */
+  onModuleDestroy(): void {
+    this.core.draining = true;
+    for (const session of [...this.waiting]) session.close(CLOSE.goingAway);
   }
 
   private async join(
