@@ -27,8 +27,6 @@ export interface BadNetworkReport {
 
 const FEED = 'feed';
 const FAULTS: readonly Fault[] = [
-  'none',
-  'none',
   'delay',
   'stall',
   'half-close',
@@ -46,6 +44,8 @@ const RULES = [
 const ENV = { TRUNKLINE_HEARTBEAT_MS: '1000', TRUNKLINE_SSE_HEARTBEAT_MS: '500' };
 /** Waits short enough for a test; the shapes are those of production. */
 export const HASTE = { minDelayMs: 50, maxDelayMs: 800, stableAfterMs: 2000, requestTimeoutMs: 2500 };
+/** A connection that came off with a delay would else last for the whole run. */
+const CUT_MS = 3000;
 /** For everybody to be there after the network is well again. */
 export const CATCH_UP_MS = 30_000;
 export const CALM = { warn: () => {} };
@@ -152,6 +152,7 @@ export async function feedThroughBadNetwork({
   const readers = [...steady, switching, ladder];
   const publisher = new Publisher(server, rate);
   let over = false;
+  let cutting: NodeJS.Timeout | undefined;
   try {
     proxy.heal();
     await Promise.all(steady.map((reader, at) => reader.use([TRANSPORTS[at] ?? 'websocket'])));
@@ -162,9 +163,11 @@ export async function feedThroughBadNetwork({
     }));
     proxy.unsettle();
     proxy.killAll();
+    cutting = setInterval(() => proxy.killAll(), CUT_MS);
     const moving = keepSwitching(switching, seed, () => over);
     await publisher.run(seconds);
     over = true;
+    clearInterval(cutting);
     proxy.heal();
     await moving;
     const total = publisher.published.length;
@@ -189,6 +192,7 @@ export async function feedThroughBadNetwork({
     };
   } finally {
     over = true;
+    clearInterval(cutting);
     publisher.stop();
     for (const reader of readers) reader.leave();
     await proxy.close();
