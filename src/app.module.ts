@@ -27,13 +27,20 @@ const DOMAIN_MODULES = {
   prices: ({ server: { simulate } }: Config) => PricesModule.forRoot({ simulate }),
 } as const;
 
+/** What an application brings along. */
+export interface AppParts {
+  /** Modules of the application that runs on Trunkline. */
+  readonly modules?: NonNullable<ModuleMetadata['imports']>;
+  /** Exports BACKPLANE, in place of the one that the configuration names. */
+  readonly backplane?: DynamicModule;
+}
+
 @Module({})
 export class AppModule {
-  /** `modules` are those of the application that runs on Trunkline. */
   static forRoot(
     config: Config,
     logger: StructuredLogger,
-    modules: NonNullable<ModuleMetadata['imports']> = [],
+    { modules = [], backplane = MemoryBackplaneModule.forRoot() }: AppParts = {},
   ): DynamicModule {
     const rules = config.server.channelsFile === '' ? [] : readRulesFile(config.server.channelsFile);
     return {
@@ -42,7 +49,7 @@ export class AppModule {
         CoreModule.forRoot({
           options: config.core,
           imports: [
-            MemoryBackplaneModule.forRoot(),
+            backplane,
             ChannelsModule.forRoot({ rules }),
             AuthModule.forRoot(config.auth),
             LimitsModule.forRoot(config.limits),

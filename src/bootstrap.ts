@@ -4,13 +4,12 @@ import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import type { ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { configureApi } from './api/configure-api.js';
 import { allowCors } from './auth/cors.js';
 import { OriginPolicy } from './auth/origin.js';
-import { AppModule } from './app.module.js';
+import { AppModule, type AppParts } from './app.module.js';
 import { ConfigError, type Config } from './config/config.js';
 import { servePages } from './console/pages.js';
 import { Operations } from './core/operations.js';
@@ -23,10 +22,8 @@ export interface Running {
   readonly port: number;
 }
 
-export interface BootOptions {
+export interface BootOptions extends AppParts {
   readonly logger?: StructuredLogger;
-  /** Modules of the application that runs on Trunkline. */
-  readonly modules?: NonNullable<ModuleMetadata['imports']>;
 }
 
 /** Connections the kernel may hold while a reconnect storm waits to be accepted; Node's default is 511. */
@@ -34,8 +31,8 @@ const BACKLOG = 4096;
 const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
 
 export async function createApp(config: Config, options: BootOptions = {}): Promise<NestExpressApplication> {
-  const { logger = new StructuredLogger(config.ops), modules = [] } = options;
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, logger, modules), {
+  const { logger = new StructuredLogger(config.ops), ...parts } = options;
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, logger, parts), {
     logger,
     rawBody: true,
     // An open stream would keep `close` waiting for ever.
