@@ -3,14 +3,24 @@
 import { Emitter, type Off } from './emitter.js';
 import { isRetryable, TrunklineError, type TrunklineErrorCode } from './errors.js';
 import { Membership, type Entry, type MembershipHost } from './membership.js';
+import { messageLoop } from './messages-iterator.js';
 import { Sequence } from './sequence.js';
+import type { Wanted } from './transport.js';
 import type {
+  ChannelEventMap,
   Gap,
+  HistoryOptions,
   HistoryPage,
+  Hold,
   Member,
+  MemberChange,
   Message,
+  MessageOf,
+  MessagesOptions,
   Position,
   Published,
+  PublishOptions,
+  SubscribeOptions,
   SubscribeReply,
   Subscription,
 } from './types.js';
@@ -20,57 +30,13 @@ export interface ChannelOptions {
   readonly presence?: boolean;
 }
 
-export interface SubscribeOptions {
-  /** Begin after this position, for example one kept over a reload. Default: now, or where a lost connection left off. */
-  readonly since?: Position;
-}
-
-export interface PublishOptions {
-  /** A newer message with the same key makes an older one worthless, where the channel conflates. */
-  readonly key?: string;
-  /** False: no live copy of it comes back to this client. Default true. A resume after a lost connection may still bring it. */
-  readonly echo?: boolean;
-  /** Default: a random one. Give your own to make a call of yours repeatable. */
-  readonly idempotencyKey?: string;
-}
-
-export interface HistoryOptions {
-  /** Only what came after. */
-  readonly since?: Position;
-  /** 1 to 300. */
-  readonly limit?: number;
-  /** Newest first. */
-  readonly reverse?: boolean;
-}
-
-export interface MemberChange {
-  readonly channel: string;
-  readonly member: Member;
-}
-
-/** A message of one of the channel's events; `event` tells which, and so the type of `data`. */
-export type MessageOf<Events extends object> = {
-  readonly [K in keyof Events & string]: Message<Events[K]> & { readonly event: K };
-}[keyof Events & string];
-
-export interface ChannelEventMap<Events extends object> {
-  /** Every publication, once, in order. */
-  message: MessageOf<Events>;
-  join: MemberChange;
-  leave: MemberChange;
-  /** After any change of `members`. */
-  members: ReadonlyMap<string, Member>;
-  /** Something was missed and cannot be had any more by waiting. */
-  gap: Gap;
-  /** At the first subscribe and after each reconnect. */
-  subscribed: Subscription;
-  /** Refused, or put out by the server. Not after `unsubscribe()`. */
-  unsubscribed: TrunklineError;
-}
+/** `end`: a loop over the messages gets no more. Without an error after `unsubscribe()`. */
+type Emitted<Events extends object> = ChannelEventMap<Events> & { end: TrunklineError | undefined };
 
 export interface ChannelHost extends MembershipHost {
   request(event: string, body: string): Promise<unknown>;
-  publish(body: string): Promise<Published>;
+  /** An aborted one that was not sent yet is not sent any more. */
+  publish(body: string, signal?: AbortSignal): Promise<Published>;
   newKey(): string;
   report(error: unknown): void;
 }
@@ -78,10 +44,12 @@ export interface ChannelHost extends MembershipHost {
 export class Channel<Events extends object = Record<string, unknown>> {
   readonly name: string;
   readonly #host: ChannelHost;
-  readonly #emitter: Emitter<ChannelEventMap<Events>>;
+  readonly #emitter: Emitter<Emitted<Events>>;
   readonly #membership: Membership;
   readonly #sequence: Sequence;
   readonly #members = new Map<string, Member>();
+  /** Who wants the subscription. The channel itself stands for `subscribe()`. */
+  readonly #holders = new Set<object>();
   #presence = false;
 
   /** Use `trunkline.channel(name)`. */
@@ -100,8 +68,10 @@ export class Channel<Events extends object = Record<string, unknown>> {
       since: () => this.#sequence.since,
       entered: (subscription, entry) => this.#entered(subscription, entry),
       refused: (error) => {
+        this.#holders.delete(this);
         this.#setMembers([]);
         this.#emitter.emit('unsubscribed', error);
+        this.#emitter.emit('end', error);
       },
     });
   }
@@ -142,13 +112,54 @@ export class Channel<Events extends object = Record<string, unknown>> {
    * Resolves when the server has taken the subscription, rejects when it refuses for good. It then lasts, over reconnects,
    * until `unsubscribe()` or the event `unsubscribed`.
    */
-  subscribe(options: SubscribeOptions = {}): Promise<Subscription> {
-    if (options.since !== undefined && !this.subscribed) this.#sequence.seed(options.since);
-    return this.#membership.subscribe();
+  async subscribe({ since, signal }: SubscribeOptions = {}): Promise<Subscription> {
+    signal?.throwIfAborted();
+    const holder = signal ?? this;
+    try {
+      const subscription = await orAborted(this.#enter(holder, since, false), signal);
+      this.#holders.add(this);
+      if (signal !== undefined) this.#holders.delete(signal);
+      return subscription;
+    } catch (error) {
+      if (signal?.aborted === true) this.#release(signal);
+      else if (!this.#membership.wanted) this.#holders.delete(holder);
+      throw error;
+    }
+  }
+
+  /**
+   * Subscribes on behalf of one of several parts of a page that come and go: the subscription lasts as long as one of them holds it.
+   * While the client is closed `ready` rejects, but the wish stands for the next `connect()`.
+   */
+  hold({ since }: Pick<SubscribeOptions, 'since'> = {}): Hold {
+    const holder = {};
+    return { ready: this.#enter(holder, since, true), release: () => this.#release(holder) };
+  }
+
+  /**
+   * `for await (const message of channel.messages())`: every message from the begin of the loop on. It subscribes if nobody has, and takes
+   * that back at its end. Ends by `break`, by the signal and by `unsubscribe()`; throws when the channel is refused, put out or closed.
+   */
+  messages({ since, gaps, ...loop }: MessagesOptions = {}): AsyncIterableIterator<
+    MessageOf<Events>,
+    undefined
+  > {
+    return messageLoop(loop, (put, end) => {
+      const offs = [this.on('message', put), this.#emitter.on('end', end)];
+      if (gaps === 'throw') offs.push(this.on('gap', (gap) => end(gapError(gap))));
+      const hold = this.hold(since === undefined ? {} : { since });
+      hold.ready.catch(end);
+      return () => {
+        for (const off of offs) off();
+        hold.release();
+      };
+    });
   }
 
   /** Nothing of the channel is handed on after the call; resolves when the server knows. The position is forgotten. */
   async unsubscribe(): Promise<void> {
+    this.#holders.clear();
+    this.#emitter.emit('end', undefined);
     const left = this.#membership.unsubscribe();
     this.#sequence.seed(undefined);
     this.#setMembers([]);
@@ -162,23 +173,27 @@ export class Channel<Events extends object = Record<string, unknown>> {
   async publish<K extends keyof Events & string>(
     event: K,
     data: Events[K],
-    { key, echo, idempotencyKey = this.#host.newKey() }: PublishOptions = {},
+    { key, echo, idempotencyKey = this.#host.newKey(), signal }: PublishOptions = {},
   ): Promise<Published> {
+    signal?.throwIfAborted();
     const body = JSON.stringify({ channel: this.name, event, data, key, echo, idempotencyKey });
-    if (echo !== false) return this.#host.publish(body);
-    this.#sequence.beginUnheard();
-    let published: Published | undefined;
-    try {
-      return (published = await this.#host.publish(body));
-    } finally {
-      this.#sequence.endUnheard(published);
+    const outcome = this.#host.publish(body, signal);
+    if (echo === false) {
+      this.#sequence.beginUnheard();
+      // Of the outcome and not of the call: an aborted one may be in the channel.
+      const end = (published?: Published): void => this.#sequence.endUnheard(published);
+      outcome.then(end, () => end());
     }
+    return orAborted(outcome, signal);
   }
 
-  async history(options: HistoryOptions = {}): Promise<HistoryPage<MessageOf<Events>>> {
-    const { since, limit, reverse } = options;
+  async history({ signal, since, limit, reverse }: HistoryOptions = {}): Promise<
+    HistoryPage<MessageOf<Events>>
+  > {
+    signal?.throwIfAborted();
     const body = JSON.stringify({ channel: this.name, since, limit, reverse });
-    return (await this.#host.request('history', body)) as HistoryPage<MessageOf<Events>>;
+    const page = await orAborted(this.#host.request('history', body), signal);
+    return page as HistoryPage<MessageOf<Events>>;
   }
 
   /** Asks who is there now, without a subscription. */
@@ -191,7 +206,15 @@ export class Channel<Events extends object = Record<string, unknown>> {
 
   /** @internal */
   configure({ presence }: ChannelOptions): void {
+    const news = presence === true && !this.#presence;
     if (presence !== undefined) this.#presence = presence;
+    if (news) this.#membership.renew();
+  }
+
+  /** @internal What a transport asks for that asks by requests. */
+  get wanted(): Wanted | undefined {
+    if (!this.#membership.wanted && !this.subscribed) return undefined;
+    return { channel: this.name, since: this.position, presence: this.#presence };
   }
 
   /** @internal A session is open. */
@@ -208,6 +231,7 @@ export class Channel<Events extends object = Record<string, unknown>> {
   /** @internal No session follows. */
   fail(error: TrunklineError): void {
     this.#membership.fail(error);
+    this.#emitter.emit('end', error);
   }
 
   /** @internal A push that names this channel. */
@@ -215,12 +239,24 @@ export class Channel<Events extends object = Record<string, unknown>> {
     if (event === 'subscribed') this.#membership.pushedIn(data as SubscribeReply);
     if (!this.subscribed) return;
     if (event === 'message') this.#sequence.accept(data as Message);
-    else if (event === 'join' || event === 'leave') this.#memberChanged(event, data as MemberChange);
-    else if (event === 'gap') this.#sequence.told(data as Gap);
+    else if (event === 'join' || event === 'leave') {
+      // A session that several share may bring them without having been asked here.
+      if (this.#presence) this.#memberChanged(event, data as MemberChange);
+    } else if (event === 'gap') this.#sequence.told(data as Gap);
     else if (event === 'unsubscribed') {
       const { code, message } = data as { code: TrunklineErrorCode; message: string };
       this.#membership.pushedOut(new TrunklineError(code, message, { retry: isRetryable(code) }));
     }
+  }
+
+  #enter(holder: object, since: Position | undefined, standing: boolean): Promise<Subscription> {
+    this.#holders.add(holder);
+    if (since !== undefined && !this.subscribed) this.#sequence.seed(since);
+    return this.#membership.subscribe(standing);
+  }
+
+  #release(holder: object): void {
+    if (this.#holders.delete(holder) && this.#holders.size === 0) void this.unsubscribe();
   }
 
   #entered(subscription: Subscription, { reply, since, byServer }: Entry): void {
@@ -233,7 +269,7 @@ export class Channel<Events extends object = Record<string, unknown>> {
   }
 
   /** A listener may unsubscribe in the middle of many messages: the rest is not for it any more. */
-  #heard<K extends 'message' | 'gap'>(event: K, value: ChannelEventMap<Events>[K]): void {
+  #heard<K extends 'message' | 'gap'>(event: K, value: Emitted<Events>[K]): void {
     if (this.subscribed) this.#emitter.emit(event, value);
   }
 
@@ -251,4 +287,18 @@ export class Channel<Events extends object = Record<string, unknown>> {
     for (const member of members) this.#members.set(member.user, member);
     this.#emitter.emit('members', this.#members);
   }
+}
+
+/** What comes first, the answer or the signal. */
+function orAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return answer;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+function gapError({ from, to, reason }: Gap): TrunklineError {
+  return new TrunklineError('gap', `Messages ${from} to ${to} are missing: ${reason}.`);
 }

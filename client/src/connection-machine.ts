@@ -12,8 +12,10 @@ export interface StateChange {
   readonly reason: string;
   /** The close code that led here, if one did. 1006 stands for every end without a code. */
   readonly code?: number;
-  /** Only while `waiting`. */
+  /** Only while `waiting`, and not without a network: then the next try comes when there is one. */
   readonly retryInMs?: number;
+  /** Only while `connected`: the name of the transport in use. */
+  readonly transport?: string;
 }
 
 export interface MachineOptions extends BackoffOptions {
@@ -54,13 +56,13 @@ export class ConnectionMachine {
     });
   }
 
-  opened(now: number): StateChange {
+  opened(now: number, transport = 'websocket', reason = 'welcomed'): StateChange {
     this.#connectedAt = now;
-    return (this.#now = { state: 'connected', reason: 'welcomed' });
+    return (this.#now = { state: 'connected', reason, transport });
   }
 
-  /** The connection, or the try to make one, has ended. */
-  lost(code: number, reason: string, now: number): StateChange {
+  /** The connection, or the try to make one, has ended. `retryAfterMs` is the time the server named. */
+  lost(code: number, reason: string, now: number, retryAfterMs = 0): StateChange {
     this.#settle(now);
     const advice = closeAdvice(code);
     if (advice === 'stop') return (this.#now = { state: 'closed', reason, code });
@@ -70,8 +72,17 @@ export class ConnectionMachine {
       // Many are told at the same moment.
       return this.#wait(Math.round(this.#options.random() * this.#options.minDelayMs), reason, code);
     }
-    this.#failures++;
-    return this.#wait(backoffDelay(this.#failures, this.#options), reason, code);
+    const { random, minDelayMs } = this.#options;
+    const delayMs = backoffDelay(++this.#failures, this.#options);
+    // The server may name one moment to many.
+    const namedMs = retryAfterMs && Math.round(retryAfterMs + random() * minDelayMs);
+    return this.#wait(Math.max(delayMs, namedMs), reason, code);
+  }
+
+  /** No try is of use before the network is back. */
+  pause(): StateChange {
+    const { code } = this.#now;
+    return (this.#now = { state: 'waiting', reason: 'offline', ...(code !== undefined && { code }) });
   }
 
   close(reason: string): StateChange {

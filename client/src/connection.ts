@@ -1,14 +1,18 @@
-// Drives the state machine with a transport, a clock and tokens: one live transport at most. Knows no channel and no request.
+// Drives the state machine with transports, a clock and tokens: one live transport at most, and beside a lesser one now and then
+// a try with a better one. Knows no channel and no request.
 
 import type { ConnectionMachine, StateChange } from './connection-machine.js';
+import type { Environment } from './environment.js';
 import { Heartbeat } from './heartbeat.js';
-import type { Cancel, Clock } from './time.js';
-import type { ClientFrame, OpenTransport, ServerFrame, Transport } from './transport.js';
+import type { Ladder } from './ladder.js';
+import type { Cancel, Clock, Random } from './time.js';
+import type { ClientFrame, ServerFrame, Transport, TransportFactory, Wanted } from './transport.js';
 
 export type TokenSource = string | (() => string | Promise<string>);
 
 /** Data of the `welcome` frame. */
 export interface Welcome {
+  /** '' on transports that have none. */
   readonly session: string;
   readonly user?: string;
   readonly heartbeatMs: number;
@@ -30,26 +34,48 @@ export interface ConnectionEvents {
 export interface ConnectionOptions {
   readonly machine: ConnectionMachine;
   readonly clock: Clock;
-  readonly openTransport: OpenTransport;
+  readonly random: Random;
+  /** The rungs of `ladder`, the best first. */
+  readonly transports: readonly TransportFactory[];
+  readonly ladder: Ladder;
+  readonly environment: Environment;
   readonly token: TokenSource | undefined;
-  /** Milliseconds for token, handshake and welcome together. */
+  /** Milliseconds for the token, and again for handshake and welcome together. */
   readonly openTimeoutMs: number;
+  readonly wanted: () => readonly Wanted[];
 }
 
 const NO_CODE = 1006;
 /** What the server itself says when a session belongs elsewhere: come back at once. The server has spread the slots of a drain. */
 const MOVED = 4202;
+const EXPIRED = 4200;
+const INVALID_TOKEN = 4002;
 /** The only code below 3000 that browsers let a page send. */
 const NORMAL = 1000;
+/** Milliseconds a transport gets to open while there is another to try. */
+const RUNG_TIMEOUT_MS = 4000;
+/** Least milliseconds between two tries that the platform's events ask for. */
+const SPACING_MS = 500;
 
 export class Connection {
-  /** Counts the tries: what a former one still says is not heard. */
+  /** Counts what is opened: what a former one still says is not heard. */
+  #ids = 0;
   #try = 0;
+  #triedAt = -SPACING_MS;
   #transport: Transport | undefined;
   #welcomed = false;
+  /** Tries in a row that ended because the token was refused. */
+  #refusals = 0;
   /** Ends a wait, or a try that takes too long. */
   #cancelTimer: Cancel | undefined;
   #cancelMove: Cancel | undefined;
+  /** A better transport that is being tried beside the live one, and its id; 0 for none. */
+  #better: Transport | undefined;
+  #probe = 0;
+  #cancelProbe: Cancel | undefined;
+  /** The platform has said so, and not taken it back. */
+  #offline = false;
+  #unwatch: Cancel | undefined;
   readonly #heartbeat: Heartbeat;
   readonly #options: ConnectionOptions;
   readonly #events: ConnectionEvents;
@@ -109,77 +135,204 @@ export class Connection {
     this.#events.state(change);
     // A listener may have asked for something else meanwhile.
     if (attempt !== this.#try || change !== this.current) return;
-    if (change.state === 'connecting') this.#open();
-    if (change.state === 'waiting')
-      this.#cancelTimer = this.#options.clock.after(change.retryInMs ?? 0, () => this.connect());
-    if (change.state === 'closed') this.#events.ended(change);
+    const { state, retryInMs } = change;
+    if (state === 'connecting') this.#open();
+    if (state === 'waiting' && retryInMs !== undefined)
+      this.#cancelTimer = this.#options.clock.after(retryInMs, () => this.connect());
+    if (state === 'closed') {
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+      this.#offline = false;
+      this.#events.ended(change);
+    }
   }
 
   #open(): void {
+    const { environment, clock, openTimeoutMs } = this.#options;
     this.#cancelTimer?.();
-    const attempt = ++this.#try;
-    this.#cancelTimer = this.#options.clock.after(this.#options.openTimeoutMs, () =>
-      this.#lost('no welcome in time'),
-    );
+    this.#unwatch ??= environment.watch({
+      online: () => this.#network(true),
+      offline: () => this.#network(false),
+      visible: () => this.#heartbeat.ask(),
+    });
+    this.#triedAt = clock.now();
+    this.#limit(openTimeoutMs);
+    const id = (this.#try = ++this.#ids);
     this.freshToken().then(
-      (text) => this.#dial(attempt, text),
+      (text) => this.#dial(id, text),
       (error: unknown) => {
         this.#events.error(error);
-        if (attempt === this.#try) this.#lost('no token');
+        if (id === this.#try) this.#lost('no token');
       },
     );
   }
 
-  #dial(attempt: number, token: string | undefined): void {
-    if (attempt !== this.#try) return;
+  #limit(ms: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#options.clock.after(ms, () => this.#missed('no welcome in time'));
+  }
+
+  #dial(id: number, token: string | undefined): void {
+    if (id !== this.#try) return;
+    const { ladder, openTimeoutMs, transports } = this.#options;
+    if (ladder.hasLower) this.#limit(Math.min(openTimeoutMs, RUNG_TIMEOUT_MS));
     try {
-      this.#transport = this.#options.openTransport(token, {
-        frame: (frame) => {
-          if (attempt === this.#try) this.#receive(frame);
-        },
-        end: (code, reason) => {
-          if (attempt === this.#try) this.#lost(reason, code);
-        },
-        fault: (error) => this.#events.error(error),
-      });
+      this.#transport = this.#start(id, ladder.rung, token);
     } catch (error) {
       this.#events.error(error);
-      this.close(error instanceof Error ? error.message : 'the transport does not work here');
+      const reason = error instanceof Error ? error.message : 'the transport does not work here';
+      if (transports.length < 2) return this.close(reason);
+      ladder.failed();
+      this.#lost(reason);
     }
   }
 
-  #receive(frame: ServerFrame): void {
-    this.#heartbeat.seen();
-    if (frame.event === 'welcome' && !this.#welcomed) this.#welcome(frame.data as Welcome);
-    else this.#events.frame(frame);
+  #start(id: number, rung: number, token: string | undefined): Transport | undefined {
+    const { transports, wanted } = this.#options;
+    return transports[rung]?.open(
+      token,
+      {
+        frame: (frame) => {
+          if (id === this.#try) this.#receive(frame, rung);
+          else if (id === this.#probe && frame.event === 'welcome') this.#adopt(id, frame, rung);
+        },
+        end: (code, reason, retryAfterMs) => {
+          if (id === this.#try) this.#over(code, reason, retryAfterMs);
+          else if (id === this.#probe) this.#planProbe();
+        },
+        fault: (error) => {
+          if (id === this.#try) this.#events.error(error);
+        },
+      },
+      wanted,
+    );
   }
 
-  #welcome(welcome: Welcome): void {
-    const { machine, clock } = this.#options;
+  #receive(frame: ServerFrame, rung: number): void {
+    this.#heartbeat.seen();
+    if (frame.event !== 'welcome') return this.#events.frame(frame);
+    const welcome = frame.data as Welcome;
+    this.#heartbeat.start(welcome.heartbeatMs);
+    if (this.#welcomed) this.#events.frame(frame);
+    else this.#welcome(welcome, rung);
+  }
+
+  #welcome(welcome: Welcome, rung: number): void {
+    const { machine, clock, ladder, transports } = this.#options;
     this.#cancelTimer?.();
     this.#welcomed = true;
-    this.#heartbeat.start(welcome.heartbeatMs);
-    const change = machine.opened(clock.now());
+    this.#refusals = 0;
+    ladder.welcomed(rung);
+    const { state } = this.current;
+    const reason = state === 'connected' ? 'a better transport works' : undefined;
+    const change = machine.opened(clock.now(), transports[rung]?.name, reason);
     this.#events.up(welcome);
-    if (change === this.current) this.#events.state(change);
+    if (change !== this.current) return;
+    this.#planProbe();
+    this.#events.state(change);
   }
 
-  #lost(reason: string, code = NO_CODE): void {
+  /** Ended by what the transport tells. */
+  #over(code: number, reason: string, retryAfterMs?: number): void {
+    if (this.#welcomed) return this.#lost(reason, code, retryAfterMs);
+    if (code === NO_CODE) return this.#missed(reason);
+    if (code !== EXPIRED) return this.#lost(reason, code, retryAfterMs);
+    this.#options.ladder.refused();
+    // A new token was refused like the one before: no third will do better.
+    const final = this.#refusals++ > 0;
+    if (final) this.#refusals = 0;
+    this.#lost(reason, final ? INVALID_TOKEN : code);
+  }
+
+  /** A try without a word of the server: perhaps something on the way does not let this transport through. */
+  #missed(reason: string): void {
+    if (this.#transport && !this.#offline) this.#options.ladder.failed();
+    this.#lost(reason);
+  }
+
+  #lost(reason: string, code = NO_CODE, retryAfterMs?: number): void {
+    const { machine, clock } = this.#options;
     this.#leave(reason);
-    this.#enter(this.#options.machine.lost(code, reason, this.#options.clock.now()));
+    const change = machine.lost(code, reason, clock.now(), retryAfterMs);
+    this.#enter(change.state === 'waiting' && this.#offline ? machine.pause() : change);
   }
 
   /** Puts down the transport and every timer of it. */
   #leave(reason: string): void {
-    this.#try++;
+    this.#try = ++this.#ids;
+    this.#stopProbe();
     this.#cancelTimer?.();
-    this.#cancelMove?.();
-    this.#cancelTimer = this.#cancelMove = undefined;
-    this.#heartbeat.stop();
+    this.#cancelTimer = undefined;
     this.#transport?.close(NORMAL, reason);
     this.#transport = undefined;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#cancelMove?.();
+    this.#cancelMove = undefined;
+    this.#heartbeat.stop();
     if (!this.#welcomed) return;
     this.#welcomed = false;
     this.#events.down();
+  }
+
+  #network(online: boolean): void {
+    this.#offline = !online;
+    const { machine, clock } = this.#options;
+    const { state } = this.current;
+    if (state === 'connected') {
+      this.#heartbeat.ask();
+      if (online) this.#planProbe(true);
+    } else if (!online) {
+      if (state === 'closed') return;
+      this.#leave('offline');
+      this.#enter(machine.pause());
+    } else if (state === 'waiting') {
+      const leftMs = this.#triedAt + SPACING_MS - clock.now();
+      this.#cancelTimer?.();
+      if (leftMs > 0) this.#cancelTimer = clock.after(leftMs, () => this.connect());
+      else this.connect();
+    }
+  }
+
+  #planProbe(soon = false): void {
+    this.#stopProbe();
+    const { ladder, random, clock } = this.#options;
+    const delayMs = ladder.probeDelay(random, soon);
+    if (delayMs !== undefined) this.#cancelProbe = clock.after(delayMs, () => this.#tryBetter());
+  }
+
+  #tryBetter(): void {
+    const { ladder, clock, openTimeoutMs } = this.#options;
+    const id = (this.#probe = ++this.#ids);
+    this.#cancelProbe = clock.after(Math.min(openTimeoutMs, RUNG_TIMEOUT_MS), () => this.#planProbe());
+    this.freshToken()
+      .then((token) => {
+        if (id === this.#probe) this.#better = this.#start(id, ladder.probe(), token);
+      })
+      .catch(() => {
+        if (id === this.#probe) this.#planProbe();
+      });
+  }
+
+  #stopProbe(): void {
+    this.#cancelProbe?.();
+    this.#cancelProbe = undefined;
+    this.#probe = 0;
+    this.#better?.close(NORMAL, 'not needed');
+    this.#better = undefined;
+  }
+
+  /** Make before break: the session moves to the transport that was just welcomed, and each channel resumes there. */
+  #adopt(id: number, welcome: ServerFrame, rung: number): void {
+    const old = this.#transport;
+    this.#transport = this.#better;
+    this.#better = undefined;
+    this.#stopProbe();
+    this.#try = id;
+    this.#end();
+    if (id === this.#try) this.#receive(welcome, rung);
+    old?.close(NORMAL, 'moved');
   }
 }

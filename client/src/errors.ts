@@ -4,12 +4,14 @@ import type { ErrorCode } from '../../src/protocol/codes.js';
 import type { ErrorBody, ErrorDetail } from '../../src/protocol/frames.js';
 
 /**
- * What the server can answer, and three of the client's own:
+ * What the server can answer, and five of the client's own:
  * `closed`: the connection has ended for good, or `close()` was called;
  * `buffer_full`: more is waiting for the connection than `outboundLimit` allows; nothing was sent;
- * `cancelled`: `unsubscribe()` came before the subscription was made.
+ * `cancelled`: `unsubscribe()` came before the subscription was made;
+ * `too_slow`: a loop over `messages()` fell behind by more than its `limit`;
+ * `gap`: a loop over `messages({ gaps: 'throw' })` would have left something out.
  */
-export type TrunklineErrorCode = ErrorCode | 'closed' | 'buffer_full' | 'cancelled';
+export type TrunklineErrorCode = ErrorCode | 'closed' | 'buffer_full' | 'cancelled' | 'too_slow' | 'gap';
 
 export class TrunklineError extends Error {
   override readonly name = 'TrunklineError';

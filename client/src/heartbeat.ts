@@ -10,6 +10,8 @@ export interface HeartbeatEvents {
 export class Heartbeat {
   #seenAt = 0;
   #cancel: Cancel | undefined;
+  #intervalMs = 0;
+  #asked = false;
   readonly #clock: Clock;
   readonly #events: HeartbeatEvents;
 
@@ -31,27 +33,37 @@ export class Heartbeat {
   start(intervalMs: number): void {
     this.stop();
     this.seen();
-    if (intervalMs > 0) this.#watch(intervalMs, intervalMs);
+    this.#intervalMs = intervalMs;
+    if (intervalMs > 0) this.#watch(intervalMs);
+  }
+
+  /** Asks now, without waiting for a silence: the timers may have stood still, or the network may be another. */
+  ask(): void {
+    if (this.#cancel && !this.#asked) this.#ping();
   }
 
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#asked = false;
   }
 
-  #watch(intervalMs: number, waitMs: number): void {
+  #watch(waitMs: number): void {
+    this.#asked = false;
     this.#cancel = this.#clock.after(waitMs, () => {
-      const silentMs = this.#clock.now() - this.#seenAt;
-      if (silentMs < intervalMs) this.#watch(intervalMs, intervalMs - silentMs);
-      else this.#ping(intervalMs);
+      const leftMs = this.#intervalMs - (this.#clock.now() - this.#seenAt);
+      if (leftMs > 0) this.#watch(leftMs);
+      else this.#ping();
     });
   }
 
-  #ping(intervalMs: number): void {
+  #ping(): void {
     const askedAt = this.#clock.now();
-    this.#cancel = this.#clock.after(intervalMs / 2, () => {
+    this.#cancel?.();
+    this.#asked = true;
+    this.#cancel = this.#clock.after(this.#intervalMs / 2, () => {
       if (this.#seenAt < askedAt) this.#events.dead();
-      else this.#watch(intervalMs, Math.max(0, intervalMs - (this.#clock.now() - this.#seenAt)));
+      else this.#watch(Math.max(0, this.#intervalMs - (this.#clock.now() - this.#seenAt)));
     });
     this.#events.ping();
   }

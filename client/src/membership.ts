@@ -21,7 +21,6 @@ export interface MembershipOptions {
   readonly host: MembershipHost;
   wantsPresence(): boolean;
   since(): Position | undefined;
-  /** */
   entered(subscription: Subscription, entry: Entry): void;
   /** Refused or put out for good. */
   refused(error: TrunklineError): void;
@@ -60,8 +59,15 @@ export class Membership {
     return this.#last !== undefined;
   }
 
-  subscribe(): Promise<Subscription> {
+  /** It is asked for at the next chance. */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  /** `standing`: wanted even if the client is closed now. */
+  subscribe(standing: boolean): Promise<Subscription> {
     return new Promise((resolve, reject) => {
+      this.#wanted ||= standing;
       this.#options.host.use();
       this.#wanted = true;
       if (this.#last !== undefined) return resolve(this.#last);
@@ -77,6 +83,14 @@ export class Membership {
     this.#rejectWaiters(new TrunklineError('cancelled', `Unsubscribed from ${this.#options.channel}.`));
     if (!known || !this.#options.host.live) return Promise.resolve();
     return new Promise((resolve) => this.#leave(resolve));
+  }
+
+  /** Out and in again, to be given what was not asked for the first time. */
+  renew(): void {
+    if (!this.joined && !this.#asking) return;
+    this.#reset();
+    this.#leave(() => {});
+    this.#join();
   }
 
   up(): void {

@@ -15,7 +15,8 @@ export type Random = () => number;
 export const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms);
+    // A longer time would be taken as none by the platforms.
+    const timer = setTimeout(run, Math.min(ms, 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },
 };

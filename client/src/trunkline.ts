@@ -2,16 +2,16 @@
 
 import { backoffDelay, type BackoffOptions } from './backoff.js';
 import { Channel, type ChannelHost, type ChannelOptions } from './channel.js';
-import { Connection, type Welcome } from './connection.js';
-import { ConnectionMachine, type ConnectionState, type StateChange } from './connection-machine.js';
+import type { Connection, Welcome } from './connection.js';
+import type { ConnectionState, StateChange } from './connection-machine.js';
 import { Emitter, type Off } from './emitter.js';
 import { errorFrom, TrunklineError } from './errors.js';
+import { makeConnection } from './make-connection.js';
 import { Outbox } from './outbox.js';
 import { Requests } from './requests.js';
 import type { TrunklineLogger, TrunklineOptions } from './options.js';
 import { SYSTEM_CLOCK, SYSTEM_RANDOM, randomKey, type Cancel, type Clock, type Random } from './time.js';
 import type { ServerFrame } from './transport.js';
-import { webSocketTransport } from './ws-transport.js';
 
 export interface TrunklineEventMap {
   state: StateChange;
@@ -49,7 +49,7 @@ export class Trunkline {
   /** `url`: `http://host`, `ws://host/path`, or `''` for the origin of this page. Nothing is opened before the first use. */
   constructor(url: string, options: TrunklineOptions = {}) {
     const { clock = SYSTEM_CLOCK, random = SYSTEM_RANDOM, minDelayMs = 500, maxDelayMs = 20_000 } = options;
-    const { stableAfterMs = 10_000, requestTimeoutMs = 10_000, outboundLimit = 256, token } = options;
+    const { requestTimeoutMs = 10_000, outboundLimit = 256, token } = options;
     this.#clock = clock;
     this.#backoff = { minDelayMs, maxDelayMs, random };
     this.#outboundLimit = outboundLimit;
@@ -62,10 +62,9 @@ export class Trunkline {
       onSilence: (sentAt) => this.#connection.suspect(sentAt),
     });
     this.#outbox = new Outbox({ ...this.#backoff, clock, requests: this.#requests, limit: outboundLimit });
-    const openTransport = webSocketTransport({ url, webSocket: options.webSocket, headers: options.headers });
-    const machine = new ConnectionMachine({ ...this.#backoff, stableAfterMs });
-    this.#connection = new Connection(
-      { machine, clock, openTransport, token, openTimeoutMs: requestTimeoutMs },
+    this.#connection = makeConnection(
+      url,
+      options,
       {
         state: (change) => void this.#emitter.emit('state', change),
         up: (welcome) => this.#up(welcome),
@@ -74,6 +73,7 @@ export class Trunkline {
         frame: (frame) => this.#receive(frame),
         error: (error) => this.#report(error),
       },
+      () => [...this.#channels.values()].flatMap(({ wanted = [] }) => wanted),
     );
     this.#host = this.#makeHost(random);
   }
@@ -92,9 +92,14 @@ export class Trunkline {
     return this.#welcome?.user;
   }
 
-  /** The server's name for this session; undefined while not connected. */
+  /** The server's name for this session; undefined while not connected, and with a transport that has none. */
   get session(): string | undefined {
-    return this.#welcome?.session;
+    return this.#welcome?.session || undefined;
+  }
+
+  /** The name of the transport in use; undefined while not connected. */
+  get transport(): string | undefined {
+    return this.#connection.current.transport;
   }
 
   /** Returns the function that takes the listener away again. */
@@ -208,6 +213,8 @@ export class Trunkline {
       if (!this.#requests.receive(frame) && event === 'error') this.#report(errorFrom(data));
     } else if (CHANNEL_PUSHES.has(event)) {
       this.#toChannel(event, data as { channel: string });
+    } else if (event === 'welcome') {
+      this.#welcome = data as Welcome;
     } else if (event === 'expiring') {
       if (this.#refreshes) void this.#refresh();
     } else if (event === 'reconnect') {

@@ -60,8 +60,13 @@ export function webSocketTransport(options: WsOptions): OpenTransport {
   };
 }
 
+/** Undefined where the platform has none and none was given. */
+export function socketClass(given: WebSocketConstructor | undefined): WebSocketConstructor | undefined {
+  return given ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+}
+
 function openSocket({ url, webSocket, headers }: WsOptions, token: string | undefined): WebSocketLike {
-  const Socket = webSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+  const Socket = socketClass(webSocket);
   if (Socket === undefined)
     throw new Error('This platform has no WebSocket: give one by the option `webSocket`.');
   const address = socketUrl(url);

@@ -16,12 +16,18 @@ export interface ClientUnderTest {
   readonly errors: readonly unknown[];
 }
 
-/** Chance is 0.5 unless given, so a delay is the middle of its range. */
+/** Chance is 0.5 unless given, so a delay is the middle of its range. WebSocket alone unless `transports` is given. */
 export function clientFor(url: string, options: TrunklineOptions = {}): ClientUnderTest {
   const clock = new ManualClock();
   const states: StateChange[] = [];
   const errors: unknown[] = [];
-  const trunkline = new Trunkline(url, { webSocket: WebSocket, clock, random: () => 0.5, ...options });
+  const trunkline = new Trunkline(url, {
+    webSocket: WebSocket,
+    transports: ['websocket'],
+    clock,
+    random: () => 0.5,
+    ...options,
+  });
   trunkline.on('state', (change) => states.push(change));
   trunkline.on('error', (error) => errors.push(error));
   return { trunkline, clock, states, errors };
