@@ -18,6 +18,11 @@ export default defineConfig({
     // `default-src 'self'` forbids data: addresses, so even the smallest asset stays a file.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: [here('./index.html'), here('./prices.html'), here('./notifications.html')],
+    },
   },
-  server: { proxy: { '/api': server, '/ws': { target: server, ws: true } } },
+  server: {
+    proxy: { '/api': server, '/sse': server, '/poll': server, '/ws': { target: server, ws: true } },
+  },
 });

@@ -31,10 +31,6 @@ export class ChatPage {
   private readonly roomCount = h('p', { class: 'room-count' });
   private readonly banner = h('div', { class: 'banner', role: 'alert', hidden: true });
   private readonly stage = h('div', { class: 'stage' });
-  /** The network is back: no need to wait for the next try. */
-  private readonly onOnline = (): void => {
-    if (this.trunkline.state === 'waiting') this.trunkline.connect();
-  };
   private current: { readonly name: string; readonly view: RoomView } | undefined;
 
   constructor(private readonly options: ChatOptions) {
@@ -82,7 +78,6 @@ export class ChatPage {
   dispose(): void {
     this.current?.view.dispose();
     this.current = undefined;
-    removeEventListener('online', this.onOnline);
     this.trunkline.close();
     this.pill.dispose();
     this.sidebar.dispose();
@@ -107,10 +102,8 @@ export class ChatPage {
       // What passes by itself shows as the state; what is left is a fault of this page.
       if (!(error instanceof TokenUnavailable) && !isTrunklineError(error)) reportError(error);
     });
-    addEventListener('online', this.onOnline);
     this.trunkline.on('state', (change) => {
-      // The only transport of the client so far.
-      this.pill.show({ ...change, transport: 'WebSocket' });
+      this.pill.show(change);
       this.members.setStale(change.state !== 'connected');
       this.banner.hidden = change.state !== 'closed';
       if (change.state === 'closed') this.showEnd(change.reason);

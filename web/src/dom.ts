@@ -1,4 +1,4 @@
-// The few helpers that make elements. Text goes in as text nodes only; nothing here parses markup or knows the chat.
+// The few helpers that make elements. Text goes in as text nodes only; nothing here parses markup or knows a page.
 
 type Attributes = Readonly<Record<string, string | boolean | undefined>>;
 type Child = Node | string | undefined;
@@ -32,6 +32,9 @@ const ICONS = {
   down: 'M10 3.5v13M4.5 11 10 16.5 15.5 11',
   clock: 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14M10 6.3V10l2.5 1.6',
   alert: 'M10 6.5v4.5M10 13.8v.2M10 2.8 17.8 16.5H2.2z',
+  bell: 'M10 3a4.6 4.6 0 0 0-4.6 4.6c0 4.2-1.9 5.6-1.9 5.6h13s-1.9-1.4-1.9-5.6A4.6 4.6 0 0 0 10 3M8.4 16a1.7 1.7 0 0 0 3.2 0',
+  check: 'M4.5 10.5 8 14l7.5-8',
+  copy: 'M7.5 7.5h8v9h-8zM12.5 7.5v-4h-8v9h3',
 } as const;
 
 export type IconName = keyof typeof ICONS;

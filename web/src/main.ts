@@ -2,16 +2,22 @@
 
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/site.css';
 import './styles/join.css';
 import './styles/layout.css';
 import './styles/sidebar.css';
 import './styles/messages.css';
 import './styles/lines.css';
 import './styles/composer.css';
+import './styles/bell.css';
+import './styles/notes.css';
 import { ChatPage } from './chat.js';
+import { h } from './dom.js';
 import { JoinCard, type JoinRequest } from './join.js';
 import { userId } from './names.js';
+import { Ringer } from './notifications/ringer.js';
 import { loadProfile, readLink, saveProfile, withRoom, type Profile } from './profile.js';
+import { SiteHeader } from './site-header.js';
 import { BadToken, NoDevTokens, devCredential, pastedCredential } from './token.js';
 
 class App {
@@ -19,8 +25,13 @@ class App {
   private chat: ChatPage | undefined;
   /** A pasted token lives in memory only. */
   private token: string | undefined;
+  private readonly header = new SiteHeader('chat');
+  private readonly content = h('div', { class: 'content' });
+  private ringer: Ringer | undefined;
 
-  constructor(private readonly root: HTMLElement) {}
+  constructor(root: HTMLElement) {
+    root.replaceChildren(this.header.element, this.content);
+  }
 
   /** A link with a name and a room, or a reload in a room, goes straight in. */
   async start(): Promise<void> {
@@ -61,7 +72,7 @@ class App {
       enter: (request) => this.enter(request),
       needsToken,
     });
-    this.root.replaceChildren(card.element);
+    this.content.replaceChildren(card.element);
     card.focus();
   }
 
@@ -70,7 +81,7 @@ class App {
     const credential =
       token === undefined || token === ''
         ? await devCredential(userId(name, this.profile.suffix), name)
-        : await pastedCredential(token, name, `chat:${room}`);
+        : await pastedCredential(token, name, () => `chat:${room}`);
     this.token = token;
     this.keep({ ...withRoom(this.profile, room), name, joined: true });
     this.closeChat();
@@ -79,7 +90,9 @@ class App {
       leave: (cause) => this.leave(cause),
       roomOpened: (opened) => this.noteRoom(opened),
     });
-    this.root.replaceChildren(this.chat.element);
+    this.content.replaceChildren(this.chat.element);
+    this.ringer = new Ringer(credential);
+    this.header.showBell(this.ringer.bell.element);
     this.chat.open(room);
   }
 
@@ -104,6 +117,9 @@ class App {
   private closeChat(): void {
     this.chat?.dispose();
     this.chat = undefined;
+    this.ringer?.dispose();
+    this.ringer = undefined;
+    this.header.showBell(undefined);
   }
 
   private keep(profile: Profile): void {

@@ -1,6 +1,7 @@
 // Who this tab is: kept in sessionStorage, so that two windows side by side are two people. Knows no server.
 
 import { DEFAULT_ROOM, cleanName, cleanRoom, randomSuffix, suggestName } from './names.js';
+import { readStored, writeStored } from './stored.js';
 
 export interface Profile {
   readonly name: string;
@@ -17,7 +18,7 @@ const KEY = 'trunkline-chat';
 const MAX_ROOMS = 8;
 
 export function loadProfile(): Profile {
-  const stored = read();
+  const stored = readStored(KEY);
   const name = typeof stored['name'] === 'string' ? cleanName(stored['name']) : '';
   const room = typeof stored['room'] === 'string' ? cleanRoom(stored['room']) : '';
   return {
@@ -31,22 +32,13 @@ export function loadProfile(): Profile {
   };
 }
 
-function read(): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? '{}');
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    // Storage may be forbidden by the browser's settings; the tab then forgets who it was on reload.
-    return {};
-  }
+/** True once a person was somebody in this tab. */
+export function hasProfile(): boolean {
+  return typeof readStored(KEY)['name'] === 'string';
 }
 
 export function saveProfile(profile: Profile): void {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(profile));
-  } catch {
-    // As in read().
-  }
+  writeStored(KEY, profile);
 }
 
 export function withRoom(profile: Profile, room: string): Profile {

@@ -1,6 +1,5 @@
-// The side of the chat: brand, rooms, people, oneself. On narrow screens it is a drawer. Knows no server.
+// The side of the chat: rooms, people, oneself. On narrow screens it is a drawer. Knows no server.
 
-import logo from './assets/logo.svg';
 import { avatar } from './avatar.js';
 import { h, icon } from './dom.js';
 
@@ -40,17 +39,10 @@ export class Sidebar {
       { type: 'button', class: 'icon-button close-button', 'aria-label': 'Close' },
       icon('close'),
     );
-    const brand = h(
-      'div',
-      { class: 'brand' },
-      h('img', { src: logo, alt: '', width: '28', height: '28' }),
-      h('span', { class: 'brand-name' }, 'Trunkline'),
-      this.closeButton,
-    );
     this.element = h(
       'aside',
       { class: 'sidebar', id: 'sidebar', 'aria-label': 'Rooms and people' },
-      brand,
+      this.closeButton,
       h('div', { class: 'sections' }, ...options.sections),
       meRow(options),
     );

@@ -1,11 +1,13 @@
 // The pill that says how the connection is, with the seconds until the next try. Knows the client's state names, not the client.
 
 import { h } from './dom.js';
+import { transportTitle } from './transports.js';
 
 export interface ConnectionView {
   readonly state: 'idle' | 'connecting' | 'connected' | 'waiting' | 'closed';
+  /** Missing without a network: then the next try comes when there is one. */
   readonly retryInMs?: number | undefined;
-  /** What carries the connection, once there is one. */
+  /** The name of what carries the connection, once there is one. */
   readonly transport?: string | undefined;
 }
 
@@ -37,8 +39,8 @@ export class StatePill {
     this.element.dataset['state'] = view.state;
     this.detail.textContent = '';
     this.now.hidden = view.state !== 'waiting';
-    if (view.state === 'waiting') return this.countDown(view.retryInMs ?? 0);
-    if (view.state === 'connected') this.detail.textContent = view.transport ?? '';
+    if (view.state === 'waiting') return this.wait(view.retryInMs);
+    if (view.state === 'connected') this.detail.textContent = transportTitle(view.transport) ?? '';
     this.main.textContent = {
       idle: 'Connecting…',
       connecting: 'Connecting…',
@@ -52,6 +54,12 @@ export class StatePill {
     window.clearInterval(this.timer);
   }
 
+  private wait(retryInMs: number | undefined): void {
+    this.spoken.textContent = 'Connection lost. Reconnecting.';
+    if (retryInMs === undefined) this.main.textContent = 'No network';
+    else this.countDown(retryInMs);
+  }
+
   private countDown(retryInMs: number): void {
     const due = performance.now() + retryInMs;
     const tick = (): void => {
@@ -61,6 +69,5 @@ export class StatePill {
     };
     this.timer = window.setInterval(tick, 250);
     tick();
-    this.spoken.textContent = 'Connection lost. Reconnecting.';
   }
 }

@@ -72,15 +72,18 @@ function problemText(body: unknown): string | undefined {
   return undefined;
 }
 
-/** Reads the claims to know whose token it is. Whether it is good, the server says. */
-export async function pastedCredential(token: string, name: string, channel: string): Promise<Credential> {
+/** Reads the claims to know whose token it is. Whether it is good, the server says: it is asked about a channel of that user. */
+export async function pastedCredential(
+  token: string,
+  name: string,
+  channelOf: (user: string) => string,
+): Promise<Credential> {
   const claims = readClaims(token);
-  if (typeof claims['sub'] !== 'string' || claims['sub'] === '')
-    throw new BadToken('The token names no user (claim "sub").');
-  await assertAccepted(token, channel);
-  const { exp } = claims;
+  const { sub: user, exp } = claims;
+  if (typeof user !== 'string' || user === '') throw new BadToken('The token names no user (claim "sub").');
+  await assertAccepted(token, channelOf(user));
   return {
-    user: claims['sub'],
+    user,
     name: typeof claims['name'] === 'string' ? claims['name'] : name,
     async token() {
       // Rejects rather than throws, as a fetch would.
