@@ -15,7 +15,8 @@ const LIMIT_MS = 30_000;
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await startServer();
+  // As `npm start` runs it: with development tokens, and with made-up prices.
+  server = await startServer({ NODE_ENV: 'development' });
 });
 afterAll(() => server.close());
 
@@ -36,10 +37,17 @@ describe('README snippets', { timeout: 2 * LIMIT_MS }, () => {
     expect(stdout).toContain('hello from curl');
   });
 
+  it('curl reads an event stream and polls', async () => {
+    const { stdout } = await run('bash', ['-ec', snippet('sh', '/sse?')], { timeout: LIMIT_MS });
+    expect(stdout).toMatch(/^retry: \d+\n\nid: 1~chat%3Alobby!\S+\nevent: ready\ndata: \{"session":/);
+    expect(stdout).toMatch(/"members":\[.*"user":"reader"/);
+    expect(stdout).toContain('{"messages":[],"cursor":"1~chat%3Alobby!');
+  });
+
   it('wscat subscribes', async () => {
     const { stdout } = await run('bash', ['-ec', snippet('sh', 'wscat -c')], { timeout: LIMIT_MS });
     expect(stdout).toContain('"event":"welcome"');
-    expect(stdout).toContain('"members":[{"user":"wscat"');
+    expect(stdout).toMatch(/"members":\[.*"user":"wscat"/);
   });
 
   it('Python joins and publishes', async () => {
@@ -51,7 +59,7 @@ describe('README snippets', { timeout: 2 * LIMIT_MS }, () => {
     expect(stdout).toContain('hello from Python');
   });
 
-  it('a browser console subscribes', async () => {
+  it('a browser console subscribes, and reads an event stream', async () => {
     const browser = await launchBrowser();
     try {
       const { page } = await openPage(browser, server.url);
@@ -65,6 +73,9 @@ describe('README snippets', { timeout: 2 * LIMIT_MS }, () => {
       await page.evaluate(`(async () => { ${snippet('js', 'new WebSocket(')} })()`);
       await subscribed;
       expect(seen[0]).toContain('"user":"console"');
+      const tick = page.waitForEvent('console', (message) => message.text().includes('"event":"tick"'));
+      await page.evaluate(snippet('js', 'new EventSource('));
+      expect((await tick).text()).toMatch(/"price":[\d.]+.* 1~prices%3AACME!/);
     } finally {
       await browser.close();
     }

@@ -72,6 +72,7 @@ export async function startPatched(
   env: Record<string, string> = {},
 ): Promise<Pick<E2eServer, 'wsUrl' | 'core' | 'realtime' | 'token' | 'close'>> {
   const { config } = loadConfig({
+    NODE_ENV: 'test',
     PORT: '0',
     HOST: '127.0.0.1',
     TRUNKLINE_JWT_SECRET: TEST_SECRET,

@@ -69,6 +69,7 @@ export async function startProcess(env: Readonly<Record<string, string>> = {}): 
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
+      NODE_ENV: 'test',
       PORT: '0',
       HOST: '127.0.0.1',
       TRUNKLINE_JWT_SECRET: TEST_SECRET,

@@ -32,6 +32,7 @@ export async function startServer(
   options?: BootOptions,
 ): Promise<TestServer> {
   const { config } = loadConfig({
+    NODE_ENV: 'test',
     PORT: '0',
     HOST: '127.0.0.1',
     TRUNKLINE_JWT_SECRET: TEST_SECRET,

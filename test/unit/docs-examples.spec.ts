@@ -18,14 +18,17 @@ interface Example {
 }
 
 function examples(language: string): Example[] {
-  return readdirSync(DOCS, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.md'))
-    .toSorted()
-    .flatMap((name) => {
-      const text = readFileSync(join(DOCS, name), 'utf8');
-      const fences = text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'));
-      return [...fences].map(([, body]) => ({ page: `docs/${name}`, text: body ?? '' }));
-    });
+  return (
+    readdirSync(DOCS, { recursive: true, encoding: 'utf8' })
+      // The reference of the client shows signatures, written by typedoc.
+      .filter((name) => name.endsWith('.md') && !name.startsWith(join('reference', 'client')))
+      .toSorted()
+      .flatMap((name) => {
+        const text = readFileSync(join(DOCS, name), 'utf8');
+        const fences = text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'));
+        return [...fences].map(([, body]) => ({ page: `docs/${name}`, text: body ?? '' }));
+      })
+  );
 }
 
 const sources = examples('ts').map(({ page, text }) => ({
@@ -42,13 +45,14 @@ function doors(): Record<string, string[]> {
   const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     exports: Record<string, string | { default: string }>;
   };
-  return Object.fromEntries(
+  const own = Object.fromEntries(
     Object.entries(exports).flatMap(([name, target]) => {
       if (typeof target === 'string') return [];
       const source = target.default.replace('./dist/', 'src/').replace(/\.js$/, '.ts');
       return [[join('trunkline', name), [join(ROOT, source)]]];
     }),
   );
+  return { ...own, 'trunkline-client': [join(ROOT, 'client', 'src', 'index.ts')] };
 }
 
 /** Diagnostics of the examples alone, each laid over the tree at the path its first line names. */
@@ -65,7 +69,8 @@ function compile(): string[] {
     },
   );
   if (config === undefined) throw new Error('tsconfig.json cannot be read.');
-  const options: ts.CompilerOptions = { ...config.options, paths: doors() };
+  // The client lies beside the sources of the server.
+  const options: ts.CompilerOptions = { ...config.options, rootDir: ROOT, paths: doors() };
   const disk = ts.createCompilerHost(options);
   const host: ts.CompilerHost = { ...disk };
   host.fileExists = (path) => virtual.has(path) || disk.fileExists(path);

@@ -3,10 +3,14 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { authOptions } from '../../src/auth/auth.options.js';
+import { allowCors } from '../../src/auth/cors.js';
+import { OriginPolicy } from '../../src/auth/origin.js';
 import { coreOptions } from '../../src/core/core.options.js';
 import { DEFAULT_MAX_BYTES } from '../../src/core/policy.js';
 import { JOIN_BUFFER } from '../../src/core/subscription.js';
+import { limitsOptions } from '../../src/limits/limits.options.js';
 import { CLOSE, closeAdvice, ERRORS, isErrorCode, type CloseAdvice } from '../../src/protocol/codes.js';
+import { MAX_CURSOR_LENGTH } from '../../src/protocol/cursor.js';
 import {
   decodeFrame,
   MAX_DEPTH,
@@ -31,6 +35,9 @@ import type {
   ResumeRefusal,
   SubscribeResult,
 } from '../../src/protocol/publication.js';
+import { pollingOptions } from '../../src/transports/polling/polling.options.js';
+import { sseOptions } from '../../src/transports/sse/sse.options.js';
+import { END_ID } from '../../src/transports/sse/sse.tokens.js';
 import { wsOptions } from '../../src/transports/ws/ws.options.js';
 
 const doc = readFileSync(fileURLToPath(new URL('../../docs/protocol.md', import.meta.url)), 'utf8');
@@ -171,6 +178,17 @@ describe('docs/protocol.md tells', () => {
       ['publications held while one session subscribes', comma(JOIN_BUFFER)],
     ];
     for (const [what, figure] of figures) expect(tableRow('Limits', what)[1], what).toBe(figure);
+    const { maxWaitSeconds } = pollingOptions.parse({});
+    const lifeMinutes = sseOptions.parse({}).maxStreamMs / 60_000;
+    const { count, periodMs } = limitsOptions.parse({}).messageRate;
+    expect(tableRow('Limits', 'seconds a poll waits')[1]).toBe(`${maxWaitSeconds}`);
+    expect(tableRow('Limits', 'characters of a cursor')[1]).toBe(comma(MAX_CURSOR_LENGTH));
+    expect(tableRow('Limits', 'minutes an event stream lives')[1]).toBe(
+      `${0.9 * lifeMinutes} to ${lifeMinutes}`,
+    );
+    expect(tableRow('Limits', 'polls of one user, or of one address of strangers')[1]).toBe(
+      `${count} in ${periodMs / 1000} s, ${2 * count} at once; none with an API key`,
+    );
     const lengths: [string, number][] = [
       ['channel', MAX_CHANNEL_LENGTH],
       ['event', MAX_EVENT_LENGTH],
@@ -195,6 +213,51 @@ describe('docs/protocol.md tells', () => {
       else expect(cellsOf(line), line).toHaveLength(columns);
     }
     expect(rows.length).toBeGreaterThan(100);
+  });
+});
+
+describe('docs/protocol.md tells of streams and polls', () => {
+  const { heartbeatMs, retryMs, maxStreamMs } = sseOptions.parse({});
+  const { defaultWaitSeconds, maxWaitSeconds } = pollingOptions.parse({});
+
+  it('every event of a stream, and no others', () => {
+    const told = [...section('Event streams').matchAll(/^\| (`\w+`(?:, `\w+`)*) \| .* \| .* \|$/gm)]
+      .map(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ''))
+      .flat();
+    const { welcome: _onWebSocketsOnly, ...pushes } = PUSHES;
+    for (const name of [...Object.keys(pushes), 'ready', 'event', 'close']) expect(told).toContain(name);
+  });
+
+  it('the figures of the code', () => {
+    const streams = section('Event streams');
+    expect(streams).toContain(`, ${comma(heartbeatMs)} by default |`);
+    expect(streams).toContain(`from ${comma(retryMs)} to ${comma(2 * retryMs)} at random`);
+    expect(streams).toContain(`A stream lives ${maxStreamMs / 60_000} minutes at most`);
+    expect(streams).toContain(`\`Last-Event-ID: ${END_ID}\``);
+    expect(section('Heartbeat')).toContain(`every ${comma(heartbeatMs)} ms by default`);
+    expect(section('Polling')).toContain(
+      `0 to ${maxWaitSeconds}, fractions allowed, ${defaultWaitSeconds} when left out`,
+    );
+    expect(section('Cursors')).toContain(`at most ${comma(MAX_CURSOR_LENGTH)} characters`);
+  });
+
+  it('what pages of other origins may do', () => {
+    const sent = new Map<string, string>();
+    const response = {
+      setHeader: (name: string, value: string) => void sent.set(name, value),
+      appendHeader: () => {},
+      status: () => ({ end: () => {} }),
+    };
+    const headers = { origin: 'https://app.example.com', 'access-control-request-method': 'GET' };
+    const allow = allowCors(new OriginPolicy([headers.origin]));
+    allow({ headers, path: '/sse', method: 'OPTIONS' } as never, response as never, () => {});
+    const told = section('Pages of other origins (CORS)');
+    const lists = ['Allow-Headers', 'Allow-Methods', 'Expose-Headers'].flatMap((name) =>
+      (sent.get(`Access-Control-${name}`) ?? '').split(', '),
+    );
+    expect(lists.length).toBeGreaterThan(10);
+    for (const word of lists) expect(told).toContain(`\`${word}\``);
+    expect(told).toContain(`kept for ${sent.get('Access-Control-Max-Age')} s`);
   });
 });
 
