@@ -1,8 +1,9 @@
-// Writes what is told from code: docs/reference/environment.md and .env.example, both from the table of variables.
-// Reads the built table, so `npm run build` comes first. Reads no environment.
+// Writes what is told from code: docs/reference/environment.md and .env.example, both from the table of variables, and the reference of
+// the client from its comments. Reads the built table, so `npm run build` comes first. Reads no environment.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { clientReference } from './client-reference.mjs';
 import { isMain } from './is-main.mjs';
 import { projectDir } from './parts.mjs';
 
@@ -16,6 +17,7 @@ const TITLES = {
   limits: 'Rates',
   ws: 'WebSocket',
   ops: 'Operations',
+  sse: 'Event streams',
 };
 
 /** Longest line of a comment in `.env.example`. */
@@ -129,6 +131,7 @@ async function main() {
   const files = {
     'docs/reference/environment.md': environmentPage(VARIABLES),
     '.env.example': envExample(VARIABLES),
+    ...Object.fromEntries(await clientReference()),
   };
   for (const [file, text] of Object.entries(files)) {
     mkdirSync(dirname(join(projectDir, file)), { recursive: true });
