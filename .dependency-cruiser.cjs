@@ -14,6 +14,8 @@ const CHANNELS = '^src/channels/';
 const AUTH = '^src/auth/';
 const LIMITS = '^src/limits/';
 const DOOR = '^src/index\\.ts$';
+/** `trunkline/server` and `trunkline/config`: for the main file of an application. */
+const START_DOORS = '^src/(bootstrap|config/config)\\.ts$';
 
 const ROOMS = [
   'protocol',
@@ -137,15 +139,22 @@ const table = [
     severity: 'error',
     comment:
       'The client SDK runs in browsers and in Node: it imports src/protocol only, no npm package, no Node module.',
-    from: { path: '^client/src/' },
+    from: { path: '^client/src/', pathNot: '^client/src/react/' },
     to: { pathNot: ['^client/src/', PROTOCOL] },
+  },
+  {
+    name: 'client-react-row',
+    severity: 'error',
+    comment: 'The hooks of the client know React beside it, and no other package.',
+    from: { path: '^client/src/react/' },
+    to: { pathNot: ['^client/src/', PROTOCOL, '(^|/)node_modules/(@types/)?react/'] },
   },
   row('web-row', '^web/', ['^client/(src/index\\.ts$|dist/)'], 'The pages use the client by its door.'),
   row(
     'examples-row',
     '^examples/',
-    [DOOR, '^dist/index\\.'],
-    'An example shows what another team may import: the public door.',
+    [DOOR, '^dist/index\\.', START_DOORS, '^client/(src/index\\.ts$|dist/)'],
+    'An example shows what another team may import: the public doors of the server, and the client.',
   ),
 ];
 

@@ -140,6 +140,13 @@ function traffic(channel = ROOM): { stop(): Promise<string[]> } {
   };
 }
 
+async function crash(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const gone = page.waitForEvent('crash');
+  session.send('Page.crash').catch(() => {});
+  await gone;
+}
+
 function freeze(): void {
   document.dispatchEvent(new Event('freeze'));
 }
@@ -225,6 +232,18 @@ describe('three tabs of one person', { timeout: 60_000 }, () => {
     await hears([first], ['two']);
   });
 
+  it('are out of a channel when they die without a word', async () => {
+    const [first, second] = [await joined(), await joined()];
+    await join(second, 'room:two');
+    expect(server.core.hub.channels()).toHaveLength(2);
+    expect([leads(first), leads(second)]).toEqual([true, false]);
+    await crash(second);
+    await until(
+      () => server.core.hub.channels().every(({ channel }) => channel === ROOM),
+      'its channel to be free',
+    );
+  });
+
   it('resume each from its own place', async () => {
     const [first, second] = [await joined(), await joined()];
     await tell('1');
@@ -304,12 +323,7 @@ describe('a leader that goes under traffic', { timeout: 90_000 }, () => {
     'its tab is closed': (leader) => leader.close(),
     'its page is left': (leader) => leader.goto('about:blank'),
     'its client is closed': (leader) => leader.evaluate(() => window.tab.client.close()),
-    'its process dies': async (leader) => {
-      const session = await leader.context().newCDPSession(leader);
-      const gone = leader.waitForEvent('crash');
-      session.send('Page.crash').catch(() => {});
-      await gone;
-    },
+    'its process dies': crash,
     // What the browser tells before it freezes a page in the background. A headless page is never in the background.
     'its page is about to be frozen': (leader) => leader.evaluate(freeze),
   };

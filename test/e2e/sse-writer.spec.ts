@@ -78,7 +78,9 @@ describe('the writer of events', () => {
     data: fc.oneof(
       nasty.map((text) => JSON.stringify(text)),
       jsonText,
-      fc.json().map((text) => JSON.stringify(JSON.parse(text), undefined, 2).replaceAll('\n', '\r\n')),
+      fc
+        .tuple(fc.json(), fc.constantFrom('\n', '\r', '\r\n', '\n\r'))
+        .map(([text, end]) => JSON.stringify(JSON.parse(text), undefined, 2).replaceAll('\n', end)),
     ),
     offset: fc.nat({ max: 1000 }),
   });

@@ -208,6 +208,11 @@ const VIOLATIONS: readonly Violation[] = [
     files: { 'client/src/bad.ts': use('@nestjs/common') },
   },
   { rule: 'client-row', told: 'client → a Node module', files: { 'client/src/bad.ts': use('node:events') } },
+  {
+    rule: 'client-react-row',
+    told: 'hooks → another npm package',
+    files: { 'client/src/react/bad.ts': use('@nestjs/common') },
+  },
   { rule: 'web-row', told: 'web → src', files: { 'web/src/bad.ts': use('../../src/protocol/codes.js') } },
   {
     rule: 'web-row',

@@ -188,7 +188,7 @@ export class HubChannel {
       const reply = outcome.data as SubscribeReply;
       const before = this.#at;
       this.#presence = presence;
-      if (reply.recovered) this.#handOn(reply.messages, before);
+      if (reply.recovered && this.#tabs.size > 0) this.#handOn(reply.messages, before);
       this.#enter(reply, since);
       settle({ ok: true, before, reply });
     });
