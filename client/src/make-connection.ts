@@ -26,7 +26,9 @@ export function makeConnection(
     ...{ url, wished, webSocket, headers, fetch, clock, random, pollSeconds, timeoutMs },
     spacingMs: () => backoffDelay(1, backoff),
   });
-  const last = lastChoice(url, storage);
+  // Nothing to choose is nothing to remember: it would speak for other clients of the page.
+  const several = transports.length > 1;
+  const last = several ? lastChoice(url, storage) : undefined;
   const rung = transports.findIndex(({ name }) => name === last);
   const ladder = new Ladder(transports.length, rung);
   const machine = new ConnectionMachine({ ...backoff, stableAfterMs });
@@ -35,7 +37,7 @@ export function makeConnection(
     {
       ...events,
       state(change) {
-        if (change.transport !== undefined) lastChoice(url, storage, change.transport);
+        if (several && change.transport !== undefined) lastChoice(url, storage, change.transport);
         events.state(change);
       },
     },

@@ -3,11 +3,15 @@
 import { BEARER_SUBPROTOCOL, SUBPROTOCOL } from '../../src/protocol/frames.js';
 import type { OpenTransport, ServerFrame } from './transport.js';
 
+const OPEN = 1;
+
 /** What is used of a socket; browsers' own and the one of the package `ws` both fit. */
 export interface WebSocketLike {
   addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
   addEventListener(type: 'close', listener: (event: { code: number; reason: string }) => void): void;
   addEventListener(type: 'error', listener: (event: object) => void): void;
+  /** 1: open. */
+  readonly readyState?: number;
   send(text: string): void;
   close(code?: number, reason?: string): void;
 }
@@ -50,8 +54,11 @@ export function webSocketTransport(options: WsOptions): OpenTransport {
       events.end(code, reason === '' ? problem : reason);
     });
     return {
-      send: ({ event, id, body }) =>
-        socket.send(`{"event":${JSON.stringify(event)},"id":${JSON.stringify(id)},"data":${body}}`),
+      send({ event, id, body }) {
+        // Its end is on the way, and tells what became of the frame; browsers complain aloud of a send before it.
+        if ((socket.readyState ?? OPEN) !== OPEN) return;
+        socket.send(`{"event":${JSON.stringify(event)},"id":${JSON.stringify(id)},"data":${body}}`);
+      },
       close(code, reason) {
         over = true;
         socket.close(code, reason);

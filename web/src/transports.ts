@@ -18,7 +18,7 @@ export function transportTitle(name: string | undefined): string | undefined {
   return known === undefined ? name : TRANSPORT_TITLES[known];
 }
 
-/** Where there is no choice none is remembered: the chat of the same browser shall still begin with the best transport. */
-export function only(transport: TransportName): Pick<TrunklineOptions, 'transports' | 'storage'> {
-  return { transports: [transport], storage: { getItem: () => null, setItem: () => undefined } };
+/** One transport and no other: what works here is not remembered for other pages. */
+export function only(transport: TransportName): Pick<TrunklineOptions, 'transports'> {
+  return { transports: [transport] };
 }
