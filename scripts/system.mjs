@@ -35,6 +35,13 @@ const NEEDS = [
     remedy: 'Install it (Debian: apt-get install openssl); tests make a certificate with it.',
   },
   {
+    what: 'nginx',
+    // Debian keeps it where the PATH of ordinary users does not look.
+    find: () => onPath('nginx') ?? ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find(isProgram),
+    packages: ['nginx-light'],
+    remedy: 'Install it (Debian: apt-get install nginx-light); streams are tested behind it.',
+  },
+  {
     what: 'Python 3 with the module "websockets"',
     find: findPython,
     packages: ['python3', 'python3-websockets'],

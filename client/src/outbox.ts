@@ -19,6 +19,9 @@ interface Item {
   readonly body: string;
   readonly resolve: (published: Published) => void;
   readonly reject: (error: TrunklineError) => void;
+  readonly signal: AbortSignal | undefined;
+  /** From then on it may be in the channel. */
+  sent: boolean;
 }
 
 export class Outbox {
@@ -34,15 +37,17 @@ export class Outbox {
     this.#options = options;
   }
 
-  publish(body: string): Promise<Published> {
+  /** An aborted one that was not sent yet is not sent any more. */
+  publish(body: string, signal?: AbortSignal): Promise<Published> {
     const { limit } = this.#options;
     const direct = this.#live && !this.#draining;
+    this.#dropAborted();
     if (!direct && this.#items.size >= limit) {
       const message = `${this.#items.size} publishes wait for the connection already; the limit is ${limit}.`;
       return Promise.reject(new TrunklineError('buffer_full', message, { retry: true }));
     }
     return new Promise((resolve, reject) => {
-      const item = { body, resolve, reject };
+      const item = { body, resolve, reject, signal, sent: false };
       this.#items.add(item);
       if (direct) this.#transmit(item);
     });
@@ -67,7 +72,16 @@ export class Outbox {
     for (const item of items) item.reject(error);
   }
 
+  #dropAborted(): void {
+    for (const item of this.#items) {
+      if (item.sent || item.signal?.aborted !== true) continue;
+      this.#items.delete(item);
+      item.reject(new TrunklineError('cancelled', 'Taken back before it was sent.'));
+    }
+  }
+
   #next(): void {
+    this.#dropAborted();
     const [item] = this.#items;
     if (item === undefined) this.#draining = false;
     else if (this.#live) this.#transmit(item);
@@ -75,6 +89,7 @@ export class Outbox {
 
   #transmit(item: Item): void {
     const { requests } = this.#options;
+    item.sent = true;
     requests.start({ event: 'publish', body: item.body, repeat: false }, (outcome) => {
       // Lost with its session: it stays, and goes again with the next one.
       if (!this.#items.has(item) || (!outcome.ok && outcome.lost)) return;

@@ -143,9 +143,9 @@ export class Trunkline {
       ask: (ask, settle) => requests.start(ask, settle),
       later: (failures, retryAfterMs, run) => this.#later(failures, retryAfterMs, run),
       request: (event, body) => this.#ask(event, body, true),
-      publish: async (body) => {
+      publish: async (body, signal) => {
         this.#use();
-        return await this.#outbox.publish(body);
+        return await this.#outbox.publish(body, signal);
       },
       newKey: () => randomKey(random),
       report: (error) => this.#report(error),

@@ -67,6 +67,8 @@ export class Core {
   readonly subscriber: Subscriber;
   readonly reader: Reader;
   readonly admission: Admission;
+  /** Of one channel; transports that answer for several at once hold their sum to it too. */
+  readonly resumeBounds: ResumeBounds;
   /** True from the first drain on: transports take nobody new. */
   draining = false;
   private readonly deadlines: Deadlines<Session>;
@@ -77,7 +79,8 @@ export class Core {
     const { stats } = this;
     const { positionCheckMs, feedLingerMs, maxChannelsPerSession, maxSessionsPerUser } = options;
     const bytes = options.outboxBytes || Infinity;
-    const bounds: ResumeBounds = { resumeMessages: options.resumeMessages, resumeBytes: bytes };
+    const bounds = { resumeMessages: options.resumeMessages, resumeBytes: bytes };
+    this.resumeBounds = bounds;
     this.hub = new Hub({ backplane, stats, logger, clock, positionCheckMs, feedLingerMs });
     this.hub.onControlMessage = (message) => this.obey(message);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });

@@ -2,6 +2,7 @@
 
 import { CLOSE } from '../protocol/codes.js';
 import { ofChannel, TrunklineError } from './errors.js';
+import { bytesOf, type ResumeBounds, type Verdict } from './resume.js';
 import type { Session } from './session.js';
 import type { Subscribed, Subscriber, SubscribeRequest } from './subscriber.js';
 
@@ -28,6 +29,25 @@ export async function subscribeAll(
 export function checkCount({ maxChannels }: Subscriber, count: number): void {
   if (maxChannels > 0 && count > maxChannels)
     throw new TrunklineError('limit_exceeded', `One connection may have ${maxChannels} channels at most.`);
+}
+
+/**
+ * Which resumes have to wait for the next time: one session must not hold the bound of a resume for each of its channels. The
+ * first always passes, so who comes back gets further each time.
+ */
+export function putOff(
+  resumes: readonly Pick<Verdict, 'messages' | 'recovered'>[],
+  { resumeBytes }: ResumeBounds,
+): ReadonlySet<number> {
+  const later = new Set<number>();
+  let sum = 0;
+  resumes.forEach(({ messages, recovered }, at) => {
+    if (!recovered || messages.length === 0) return;
+    const bytes = bytesOf(messages);
+    if (sum > 0 && sum + bytes > resumeBytes) later.add(at);
+    else sum += bytes;
+  });
+  return later;
 }
 
 /** The end of a session, told to somebody who has had no answer yet. */

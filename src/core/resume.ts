@@ -45,6 +45,7 @@ function refusal(
   return bytesOf(publications) > resumeBytes ? 'too_many' : undefined;
 }
 
-function bytesOf(publications: readonly Publication[]): number {
+/** Bytes of their payloads. */
+export function bytesOf(publications: readonly Publication[]): number {
   return publications.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
 }

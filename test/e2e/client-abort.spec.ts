@@ -142,6 +142,21 @@ describe('a publish', () => {
     expect(heard).toEqual([3]);
   });
 
+  it('taken back while it waits for the connection is never sent, and frees its place', async () => {
+    client = clientFor(server.url, { outboundLimit: 1 });
+    room = client.trunkline.channel('chat:lobby');
+    client.trunkline.connect();
+    const call = room.publish('message', { text: 'a' }, { signal: stop.signal });
+    stop.abort();
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    const kept = room.publish('message', { text: 'b' });
+    const peer = await welcomed();
+    const frame = await peer.next('publish');
+    expect(frame.data['data']).toEqual({ text: 'b' });
+    peer.ok(frame, published(2));
+    expect(await kept).toMatchObject({ offset: 2 });
+  });
+
   it('with a signal given before is not sent', async () => {
     const peer = await subscribed();
     const call = room.publish('message', { text: 'a' }, { signal: AbortSignal.abort() });

@@ -6,7 +6,14 @@ import { BatchNode, Flusher, type Frame } from '../../src/core/batch.js';
 import { FakeClock } from '../support/fake-clock.js';
 
 function frame(text: string, publication = true): Frame {
-  const droppable = { channel: 'c', epoch: 'e', offset: 1, id: 'i', key: undefined, overflow: 'disconnect' } as const;
+  const droppable = {
+    channel: 'c',
+    epoch: 'e',
+    offset: 1,
+    id: 'i',
+    key: undefined,
+    overflow: 'disconnect',
+  } as const;
   return { bytes: Buffer.from(text), droppable: publication ? droppable : undefined };
 }
 

@@ -107,7 +107,8 @@ describe('a fault', () => {
     const { client } = await opened('stall', { stallMs: [300, 300] });
     let longest = 0;
     const start = performance.now();
-    while (longest < 150 && performance.now() < start + 2000) longest = Math.max(longest, await client.echo());
+    while (longest < 150 && performance.now() < start + 2000)
+      longest = Math.max(longest, await client.echo());
     expect(longest).toBeGreaterThan(150);
   });
 

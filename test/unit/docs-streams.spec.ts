@@ -101,9 +101,10 @@ async function open(results: readonly SubscribeResult[], ready: Fields, retryMs:
   let stream: SseStream | undefined;
   const core = {
     admission: { check: () => {} },
+    resumeBounds: { resumeMessages: Infinity, resumeBytes: Infinity },
     addSession: ({ link }: { link: SseStream }) => {
       stream = link;
-      const subscriptions = new Set(results);
+      const subscriptions = new Map(results.map((one) => [one.channel, one]));
       return { id: ready['session'], user: ready['user'], ended: false, link, subscriptions };
     },
     subscriber: {

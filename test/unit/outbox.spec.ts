@@ -45,7 +45,12 @@ function message(
   };
   const data = `"${'x'.repeat(padding)}"`;
   return {
-    bytes: format.push({ type: 'message', channel: CHANNEL, epoch: 'e', publication: { ...publication, data } }),
+    bytes: format.push({
+      type: 'message',
+      channel: CHANNEL,
+      epoch: 'e',
+      publication: { ...publication, data },
+    }),
     droppable: { channel: CHANNEL, epoch: 'e', offset, id: publication.id, key: publication.key, overflow },
   };
 }

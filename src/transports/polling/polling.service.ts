@@ -4,7 +4,7 @@ import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Core } from '../../core/core.js';
 import { NO_EPOCH } from '../../core/feed.js';
 import type { Identity } from '../../core/identity.js';
-import { checkCount, errorOfClose, subscribeAll } from '../../core/joint.js';
+import { checkCount, errorOfClose, putOff, subscribeAll } from '../../core/joint.js';
 import { ofChannel } from '../../core/errors.js';
 import type { Clock } from '../../core/ports/time.js';
 import type { Session } from '../../core/session.js';
@@ -59,7 +59,8 @@ export class PollingService implements OnModuleDestroy {
           }),
       ),
     );
-    for (const state of states) answer.addState(state);
+    const later = putOff(states, this.core.resumeBounds);
+    states.forEach((state, at) => later.has(at) || answer.addState(state));
     return answer;
   }
 
@@ -110,10 +111,12 @@ export class PollingService implements OnModuleDestroy {
   }
 
   private addJoined(answer: PollAnswer, joined: readonly Subscribed[]): void {
-    for (const { result } of joined) {
+    const results = joined.map(({ result }) => result);
+    const later = putOff(results, this.core.resumeBounds);
+    results.forEach((result, at) => {
       const policy = this.router.resolve(result.channel)?.policy;
-      if (policy !== undefined) answer.addState({ ...result, policy, position: result });
-    }
+      if (policy !== undefined && !later.has(at)) answer.addState({ ...result, policy, position: result });
+    });
   }
 }
 

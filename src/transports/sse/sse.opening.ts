@@ -5,7 +5,7 @@ import type { Core } from '../../core/core.js';
 import { TrunklineError } from '../../core/errors.js';
 import { NO_EPOCH } from '../../core/feed.js';
 import type { Identity } from '../../core/identity.js';
-import { errorOfClose, subscribeAll } from '../../core/joint.js';
+import { errorOfClose, putOff, subscribeAll } from '../../core/joint.js';
 import type { Session } from '../../core/session.js';
 import type { Subscribed } from '../../core/subscriber.js';
 import { CLOSE } from '../../protocol/codes.js';
@@ -56,8 +56,12 @@ export async function openStream(
   const joined = await join(core, session, { channels, cursor, presence });
   if (stream.closedEarly !== undefined) throw errorOfClose(stream.closedEarly);
   if (session.ended) return;
-  const results = joined.map(({ result }) => result);
+  const all = joined.map(({ result }) => result);
+  const later = putOff(all, core.resumeBounds);
+  const results = all.map((result, at) => (later.has(at) ? unread(result, cursor) : result));
   for (const result of results) stream.place(result.channel, startOf(result, cursor));
+  // Where it stands in channels that the server will join it to, until that is done.
+  for (const [channel, position] of cursor) if (!channels.includes(channel)) stream.place(channel, position);
   const ready = {
     session: session.id,
     user: session.user,
@@ -68,8 +72,17 @@ export async function openStream(
   writeHead(response);
   stream.start(firstBytes(stream, `retry: ${streams.retryMs()}\n\n`, { ready, results }));
   streams.keep(stream);
+  if (later.size > 0) {
+    session.push({ type: 'reconnect', afterMs: 0, reason: 'there is more to catch up with' });
+    return session.close(CLOSE.moved);
+  }
   for (const { activate } of joined) activate();
-  void core.greet(session, cursor);
+  void core.greet(session, cursor).then(() => stream.keepOnly(session.subscriptions));
+}
+
+/** As if nothing had been read: the next stream brings it. */
+function unread(result: SubscribeResult, cursor: Cursor): SubscribeResult {
+  return { ...result, ...cursor.get(result.channel), messages: [] };
 }
 
 /** A connection that ended without a code. */

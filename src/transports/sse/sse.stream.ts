@@ -61,6 +61,11 @@ export class SseStream implements Link {
     this.entries.set(channel, encodeEntry(channel, position));
   }
 
+  /** Forgets where it stands in other channels than these. */
+  keepOnly(channels: ReadonlyMap<string, unknown>): void {
+    for (const channel of [...this.entries.keys()]) if (!channels.has(channel)) this.entries.delete(channel);
+  }
+
   get cursor(): string {
     return joinEntries(this.entries.values());
   }
