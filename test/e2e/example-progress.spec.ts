@@ -296,7 +296,10 @@ describe('the README', { timeout: 2 * LIMIT_MS }, () => {
   }
 
   it('curl shows the progress of a job', async () => {
-    const printed = run('bash', ['-ec', snippet('sh', 'curl -N', server.port)]);
+    // Slow enough that curl is there before the end.
+    const slow = await startE2e({ boot: { modules: [JobsModule.forRoot({ partMs: 300 })] } });
+    onTestFinished(() => slow.close());
+    const printed = run('bash', ['-ec', snippet('sh', 'curl -N', slow.port)]);
     await until(() => printed.text.includes('"event":"done"'), 'the end of the job', LIMIT_MS);
     expect(printed.text).toContain('event: ready');
     expect(printed.text).toContain('"total":1000');
