@@ -81,6 +81,9 @@ export class SseStream implements Link {
     const { response } = this;
     response.write(first);
     this.several = this.entries.size !== 1;
+    // About 1 KiB each, and a token in it, for as long as the stream lives.
+    response.req.rawHeaders.length = 0;
+    response.req.headers = {};
     const { socket } = response;
     if (socket !== null) this.attach(socket);
     // Behind another request on its connection: the head leaves when its turn comes, just after this event.
