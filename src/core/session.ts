@@ -76,6 +76,8 @@ export class Session implements Listener, OutboxOwner {
   private paused = false;
   private malformed = 0;
   private excess = 0;
+  /** Far over the rate: what has come is answered, nothing more is taken, and then the session ends. */
+  private flooded = false;
 
   constructor(
     start: SessionStart,
@@ -107,16 +109,15 @@ export class Session implements Listener, OutboxOwner {
 
   /** One frame from the peer. Frames are handled strictly one after another; each gets its answer. */
   receive(input: string): void {
-    if (this.ended) return;
+    if (this.ended || this.flooded) return;
     const waitMs = this.metered();
-    if (this.ended) return;
     const decoded = waitMs > 0 ? this.overRate(input, waitMs) : this.format.decode(input);
     this.enqueue(decoded);
   }
 
   /** A frame that the transport could not even read as text. */
   receiveMalformed(error: ErrorBody): void {
-    if (this.ended) return;
+    if (this.ended || this.flooded) return;
     this.metered();
     this.enqueue({ ok: false, id: undefined, error });
   }
@@ -174,7 +175,7 @@ export class Session implements Listener, OutboxOwner {
   private metered(): number {
     const waitMs = this.gate.take(this.context.clock.now());
     this.excess = waitMs > 0 ? this.excess + 1 : Math.max(0, this.excess - EXCESS_FORGIVEN);
-    if (this.excess >= EXCESS_LIMIT) this.close(CLOSE.rateLimited);
+    this.flooded = this.excess >= EXCESS_LIMIT;
     return waitMs;
   }
 
@@ -212,6 +213,7 @@ export class Session implements Listener, OutboxOwner {
       }
     }
     this.running = false;
+    if (this.flooded) this.close(CLOSE.rateLimited);
   }
 
   private refuse(decoded: Extract<Decoded, { ok: false }>): void {
