@@ -18,6 +18,7 @@ const TITLES = {
   ws: 'WebSocket',
   ops: 'Operations',
   sse: 'Event streams',
+  redis: 'Redis',
 };
 
 /** Longest line of a comment in `.env.example`. */

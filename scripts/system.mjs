@@ -1,4 +1,4 @@
-// Finds the programs the tests drive (a browser, Python with websockets) and installs them where that is possible.
+// Finds the programs the tests drive (a browser, Redis, Python with websockets) and installs them where that is possible.
 // Knows nothing of the tests themselves.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
@@ -36,10 +36,23 @@ const NEEDS = [
   },
   {
     what: 'nginx',
-    // Debian keeps it where the PATH of ordinary users does not look.
-    find: () => onPath('nginx') ?? ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find(isProgram),
+    find: findNginx,
     packages: ['nginx-light'],
-    remedy: 'Install it (Debian: apt-get install nginx-light); streams are tested behind it.',
+    remedy: 'Install it (Debian: apt-get install nginx-light); transports are tested behind it.',
+  },
+  {
+    what: 'haproxy',
+    find: findHaproxy,
+    packages: ['haproxy'],
+    remedy:
+      'Install version 2.6 or later (Debian: apt-get install haproxy); transports are tested behind it.',
+  },
+  {
+    what: 'redis-server',
+    find: findRedis,
+    packages: ['redis-server'],
+    remedy:
+      'Install version 7 or later (Debian: apt-get install redis-server); many instances are tested over it.',
   },
   {
     what: 'Python 3 with the module "websockets"',
@@ -80,6 +93,24 @@ export function findChromium() {
     if (file !== undefined) return file;
   }
   return BROWSER_FILES.find(isProgram);
+}
+
+/** Debian keeps servers where the PATH of ordinary users does not look. @param {string} name */
+function serverProgram(name) {
+  return onPath(name) ?? [`/usr/sbin/${name}`, `/usr/local/sbin/${name}`].find(isProgram);
+}
+
+export function findNginx() {
+  return serverProgram('nginx');
+}
+
+export function findHaproxy() {
+  return serverProgram('haproxy');
+}
+
+/** It is Sentinel and a node of a Cluster too; no other program is needed. */
+export function findRedis() {
+  return onPath('redis-server') ?? ['/usr/bin/redis-server', '/usr/local/bin/redis-server'].find(isProgram);
 }
 
 /** The first Python 3 that can import websockets. */

@@ -32,7 +32,8 @@ const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
 
 export async function createApp(config: Config, options: BootOptions = {}): Promise<NestExpressApplication> {
   const { logger = new StructuredLogger(config.ops), ...parts } = options;
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, logger, parts), {
+  const root = await AppModule.forRoot(config, logger, parts);
+  const app = await NestFactory.create<NestExpressApplication>(root, {
     logger,
     rawBody: true,
     // An open stream would keep `close` waiting for ever.

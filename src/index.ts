@@ -15,6 +15,7 @@ export { TRUNKLINE_CONTEXT, type ChannelAct, type ChannelRequest } from './chann
 
 export {
   RealtimeService,
+  type ChannelView,
   type PublishOptions,
   type SessionView,
   type Settled,
@@ -46,6 +47,7 @@ export type {
   LogSlice,
   PresenceEntry,
   PresenceEvent,
+  Question,
   ReadOptions,
 } from './core/ports/backplane.js';
 

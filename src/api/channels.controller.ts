@@ -4,7 +4,7 @@ import { Controller, Get, Inject, Param, UseGuards, UseInterceptors } from '@nes
 import { AuthGuard } from '../auth/auth.guard.js';
 import { BackendOnly, Caller } from '../auth/identity.decorators.js';
 import type { Identity } from '../core/identity.js';
-import { RealtimeService } from '../core/realtime.service.js';
+import { RealtimeService, type ChannelView } from '../core/realtime.service.js';
 import { RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
 import type { Member } from '../protocol/publication.js';
 import { ChannelPipe } from './params.js';
@@ -16,8 +16,8 @@ export class ChannelsController {
 
   @Get()
   @BackendOnly()
-  list(): { readonly channels: ReturnType<RealtimeService['channels']> } {
-    return { channels: this.realtime.channels() };
+  async list(): Promise<{ readonly channels: readonly ChannelView[] }> {
+    return { channels: await this.realtime.allChannels() };
   }
 
   @Get(':channel/members')

@@ -9,7 +9,7 @@ export function describeChannels(): void {
   ApiTags('channels')(ChannelsController);
   describeRoutes(ChannelsController, {
     list: [
-      ApiOperation({ operationId: 'channels', summary: 'Channels with subscribers on this instance' }),
+      ApiOperation({ operationId: 'channels', summary: 'Channels with subscribers on any instance' }),
       answers(200, 'The channels, in no order.', 'Channels'),
       refuses(401, 403, 429),
     ],

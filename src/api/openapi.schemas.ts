@@ -83,6 +83,7 @@ export const ANSWERS: Schemas = {
   ),
   Sessions: objectOf({ sessions: list('Session') }),
   Stats: objectOf({
+    instances: count,
     sessions: count,
     users: count,
     channels: count,

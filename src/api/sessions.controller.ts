@@ -29,14 +29,14 @@ export class SessionsController {
 
   @Get('sessions')
   @UseGuards(AuthGuard, KnownCallerGuard)
-  list(
+  async list(
     @Query(DtoPipe) { user }: SessionsQuery,
     @Caller() identity: Identity,
-  ): { readonly sessions: readonly SessionView[] } {
+  ): Promise<{ readonly sessions: readonly SessionView[] }> {
     if (identity.kind === 'user' && user !== identity.user) {
       throw new TrunklineError('forbidden', 'You may ask for your own sessions only.');
     }
-    return { sessions: this.realtime.sessions(user) };
+    return { sessions: await this.realtime.allSessions(user) };
   }
 
   @Delete('users/:user/sessions')

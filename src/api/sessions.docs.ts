@@ -12,7 +12,7 @@ export function describeSessions(): void {
     list: [
       ApiOperation({
         operationId: 'sessions',
-        summary: 'Sessions on this instance',
+        summary: 'Sessions on all instances',
         description: 'A backend asks for one user or, without `user`, for all. A user asks for their own.',
       }),
       queriesOf<SessionsQuery>({ user }),

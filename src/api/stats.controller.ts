@@ -1,8 +1,8 @@
-// The figures of this instance, for people and dashboards; metrics for machines are served by ops.
+// The figures of all instances together, for people and dashboards; metrics for machines are served by ops.
 
 import { Controller, Get, Inject, UseInterceptors } from '@nestjs/common';
 import { BackendOnly } from '../auth/identity.decorators.js';
-import { RealtimeService, type StatsView } from '../core/realtime.service.js';
+import { RealtimeService } from '../core/realtime.service.js';
 import { RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
 
 @Controller('api/stats')
@@ -12,7 +12,7 @@ export class StatsController {
   constructor(@Inject(RealtimeService) private readonly realtime: RealtimeService) {}
 
   @Get()
-  show(): StatsView {
-    return this.realtime.stats();
+  show(): ReturnType<RealtimeService['allStats']> {
+    return this.realtime.allStats();
   }
 }

@@ -10,8 +10,9 @@ export function describeStats(): void {
     show: [
       ApiOperation({
         operationId: 'stats',
-        summary: 'Figures of this instance',
-        description: 'Counters run from its start.',
+        summary: 'Figures of all instances together',
+        description:
+          'Counters run from the start of each. A user or a channel on two instances counts twice.',
       }),
       answers(200, 'The figures.', 'Stats'),
       refuses(401, 403, 429),

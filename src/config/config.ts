@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { redisOptions } from '../backplanes/redis/redis.options.js';
 import { authOptions, DEVELOPMENT_SECRET } from '../auth/auth.options.js';
 import { coreOptions } from '../core/core.options.js';
 import { limitsOptions } from '../limits/limits.options.js';
@@ -22,6 +23,7 @@ const schema = z.object({
   ws: wsOptions.prefault({}),
   sse: sseOptions.prefault({}),
   polling: pollingOptions.prefault({}),
+  redis: redisOptions.prefault({}),
   ops: opsOptions.prefault({}),
 });
 
@@ -58,6 +60,7 @@ export function loadConfig(env: Environment = process.env): LoadedConfig {
   if (!parsed.success) throw new ConfigError(parsed.error.issues.map(faultOf));
   const { data } = parsed;
   data.ws.heartbeatMs = data.core.heartbeatMs;
+  data.core.instance = data.ops.instance;
   if (data.core.maxSessions === 0) data.core.maxSessions = Math.max(1, openFileLimit() - SPARE_FILES);
   const faults = [...tlsFaults(data.server), ...(production ? productionFaults(env, data) : [])];
   if (faults.length > 0) throw new ConfigError(faults);
@@ -73,6 +76,7 @@ function readVariables(env: Environment): Record<string, Record<string, unknown>
     ws: {},
     sse: {},
     polling: {},
+    redis: {},
     ops: {},
   };
   for (const variable of VARIABLES) {

@@ -7,7 +7,7 @@ export const DOMAINS = ['chat', 'notifications', 'prices'] as const;
 export const serverOptions = z.object({
   port: z.int().min(0).max(65_535).default(3000),
   host: z.string().min(1).default('0.0.0.0'),
-  backplane: z.enum(['memory'], 'must be memory').default('memory'),
+  backplane: z.enum(['memory', 'redis'], 'must be memory or redis').default('memory'),
   /** JSON file with rules of channels; empty: none. */
   channelsFile: z.string().default(''),
   tlsCertFile: z.string().default(''),

@@ -40,7 +40,27 @@ export const VARIABLES: readonly Variable[] = [
     '',
     'Origins of pages that may connect. Empty: same origin. Required in production.',
   ),
-  row('TRUNKLINE_BACKPLANE', 'server.backplane', 'text', 'memory', '`memory` for one instance.'),
+  row(
+    'TRUNKLINE_BACKPLANE',
+    'server.backplane',
+    'text',
+    'memory',
+    '`memory` for one instance, `redis` for many that act as one.',
+  ),
+  row(
+    'REDIS_URL',
+    'redis.url',
+    'text',
+    'redis://127.0.0.1:6379',
+    '`redis://`, `rediss://`, a comma list of these = seeds of a Cluster, or `redis+sentinel://host:port,host:port/name`.',
+  ),
+  row(
+    'TRUNKLINE_REDIS_PREFIX',
+    'redis.prefix',
+    'text',
+    'trunkline',
+    'Begins every key and bus channel in Redis.',
+  ),
   row('TRUNKLINE_CHANNELS_FILE', 'server.channelsFile', 'text', '', 'JSON file with rules of channels.'),
   row(
     'TRUNKLINE_TLS_CERT_FILE',
@@ -148,6 +168,13 @@ export const VARIABLES: readonly Variable[] = [
     'text',
     'info',
     '`silent`, `fatal`, `error`, `warn`, `info`, `debug` or `trace`.',
+  ),
+  row(
+    'TRUNKLINE_INSTANCE',
+    'ops.instance',
+    'text',
+    '',
+    'Name of this instance, told to clients. Empty: host name and process id.',
   ),
   row(
     'TRUNKLINE_DOMAINS',

@@ -19,6 +19,8 @@ export const coreOptions = z.object({
   maxChannelsPerSession: bound.default(128),
   /** Milliseconds between pings; also the time a pong may take. At least 1,000. */
   heartbeatMs: z.int().min(1000).max(MAX_TIMER_MS).default(25_000),
+  /** Name of this instance, told to each session. Empty: none is told. */
+  instance: z.string().max(64).default(''),
   /** Milliseconds a session without identity and without subscription may stay. */
   strangerMs: z.int().min(100).max(MAX_TIMER_MS).default(10_000),
   /** Milliseconds before the end of a token at which `expiring` is told. */

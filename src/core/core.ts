@@ -171,6 +171,11 @@ export class Core {
     await this.parts.backplane.stop();
   }
 
+  /** The name that sessions are told; undefined when they are told none. */
+  get instance(): string | undefined {
+    return this.parts.options.instance || undefined;
+  }
+
   healthy(): boolean {
     return this.parts.backplane.healthy();
   }
@@ -185,6 +190,7 @@ export class Core {
       user,
       heartbeatMs: this.parts.options.heartbeatMs,
       version: PROTOCOL_VERSION,
+      instance: this.instance,
     });
     void this.greet(session);
     return session;

@@ -128,7 +128,7 @@ export class Feed {
       if (this.held.length < HELD_LIMIT) this.held.push({ epoch, delivery });
       return;
     }
-    if (epoch === this.position.epoch && offset === this.position.offset + 1) this.advance(epoch, delivery);
+    if (this.isNext(epoch, delivery)) this.advance(epoch, delivery);
     else if (this.isRepeat(epoch, delivery)) this.context.stats.busDuplicates++;
     else this.repair();
   }
@@ -201,6 +201,12 @@ export class Feed {
       if (covered) this.context.stats.busDuplicates++;
       else this.receive(epoch, delivery);
     }
+  }
+
+  private isNext(epoch: string, { publication, previous }: Delivery): boolean {
+    const { position } = this;
+    if (epoch !== position.epoch || publication.offset !== position.offset + 1) return false;
+    return previous === undefined || position.id === '' || previous === position.id;
   }
 
   /** An older offset, or the present one with another id, means that offsets are used anew: the log must say. */

@@ -1,6 +1,12 @@
 // The sessions of this instance and the channels they listen to. It hears the backplane and hands on; it knows no transport.
 
-import type { BackplaneListener, ControlMessage, Delivery, PresenceEvent } from './ports/backplane.js';
+import type {
+  BackplaneListener,
+  ControlMessage,
+  Delivery,
+  PresenceEvent,
+  Question,
+} from './ports/backplane.js';
 import { Feed, type FeedContext } from './feed.js';
 import type { Clock } from './ports/time.js';
 import type { ChannelPolicy } from './policy.js';
@@ -32,6 +38,7 @@ export class Hub implements BackplaneListener {
   private readonly slots = new Map<string, FeedSlot>();
   private stopped = false;
   onControlMessage: (message: ControlMessage) => void = () => {};
+  onQuestion: (question: Question) => unknown = () => undefined;
 
   constructor(private readonly context: HubContext) {
     this.scheduleCheck();
@@ -124,6 +131,10 @@ export class Hub implements BackplaneListener {
 
   onControl(message: ControlMessage): void {
     this.onControlMessage(message);
+  }
+
+  answer(question: Question): unknown {
+    return this.onQuestion(question);
   }
 
   onSuspect(channels: readonly string[] | 'all'): void {

@@ -8,7 +8,7 @@ import type { HistoryResult, Member, PublishResult } from '../protocol/publicati
 import type { Core } from './core.js';
 import { TrunklineError, toTrunklineError } from './errors.js';
 import { BACKEND, type Identity } from './identity.js';
-import type { Backplane } from './ports/backplane.js';
+import type { Backplane, Question } from './ports/backplane.js';
 import type { PublishRequest } from './publisher.js';
 
 export interface PublishOptions {
@@ -31,6 +31,11 @@ export interface SessionView {
   readonly since: number;
 }
 
+export interface ChannelView {
+  readonly channel: string;
+  readonly subscribers: number;
+}
+
 export interface StatsView {
   readonly sessions: number;
   readonly users: number;
@@ -50,7 +55,9 @@ export class RealtimeService {
   constructor(
     private readonly core: Core,
     private readonly backplane: Backplane,
-  ) {}
+  ) {
+    core.hub.onQuestion = (question) => this.answer(question);
+  }
 
   /** Publishes any JSON value. Rejects with TrunklineError. */
   async publish(
@@ -137,8 +144,47 @@ export class RealtimeService {
     }));
   }
 
+  /** Sessions of all instances, of one user or all. */
+  async allSessions(user?: string): Promise<readonly SessionView[]> {
+    const answers = await this.backplane.gather({ type: 'sessions', user });
+    return (answers as readonly (readonly SessionView[])[]).flat();
+  }
+
+  /** Channels with listeners on any instance. */
+  async allChannels(): Promise<readonly ChannelView[]> {
+    const counts = new Map<string, number>();
+    for (const list of (await this.backplane.gather({
+      type: 'channels',
+    })) as readonly (readonly ChannelView[])[])
+      for (const { channel, subscribers } of list)
+        counts.set(channel, (counts.get(channel) ?? 0) + subscribers);
+    return [...counts].map(([channel, subscribers]) => ({ channel, subscribers }));
+  }
+
+  /** The sums of all instances. A user or a channel that is on two of them counts twice. */
+  async allStats(): Promise<StatsView & { readonly instances: number }> {
+    const answers = (await this.backplane.gather({ type: 'stats' })) as readonly StatsView[];
+    const sum = (field: keyof StatsView): number => answers.reduce((total, stats) => total + stats[field], 0);
+    return {
+      instances: answers.length,
+      sessions: sum('sessions'),
+      users: sum('users'),
+      channels: sum('channels'),
+      published: sum('published'),
+      delivered: sum('delivered'),
+      replayed: sum('replayed'),
+      dropped: sum('dropped'),
+      discontinuities: sum('discontinuities'),
+    };
+  }
+
+  private answer(question: Question): unknown {
+    if (question.type === 'sessions') return this.sessions(question.user);
+    return question.type === 'channels' ? this.channels() : this.stats();
+  }
+
   /** Channels with listeners on this instance. */
-  channels(): readonly { readonly channel: string; readonly subscribers: number }[] {
+  channels(): readonly ChannelView[] {
     return this.core.hub.channels();
   }
 

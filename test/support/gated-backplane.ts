@@ -115,6 +115,10 @@ export class GatedBackplane implements Backplane {
     return this.through('control', () => this.inner.control(...args));
   }
 
+  gather(...args: Parameters<Backplane['gather']>): ReturnType<Backplane['gather']> {
+    return this.inner.gather(...args);
+  }
+
   private async through<T>(method: Method, run: () => Promise<T>): Promise<T> {
     this.calls.set(method, this.count(method) + 1);
     const gate = this.gates.get(method);

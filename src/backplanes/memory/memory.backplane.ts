@@ -12,6 +12,7 @@ import type {
   Draft,
   LogSlice,
   PresenceEntry,
+  Question,
   ReadOptions,
 } from '../../core/ports/backplane.js';
 import type { BusPort } from './memory.bus.js';
@@ -85,6 +86,10 @@ export class MemoryBackplane implements Backplane {
 
   async control(message: ControlMessage): Promise<void> {
     this.running().bus.send({ kind: 'control', message });
+  }
+
+  async gather(question: Question): Promise<readonly unknown[]> {
+    return this.running().bus.ask(question);
   }
 
   private running(): MemoryStore {

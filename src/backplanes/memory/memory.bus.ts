@@ -5,6 +5,7 @@ import type {
   ControlMessage,
   Delivery,
   PresenceEvent,
+  Question,
 } from '../../core/ports/backplane.js';
 import type { CoreLogger } from '../../core/ports/application.js';
 import type { Clock } from '../../core/ports/time.js';
@@ -81,6 +82,14 @@ export class MemoryBus {
     } catch (error) {
       this.threw(error);
     }
+  }
+
+  /** What each node says, as it would come over a wire. */
+  ask(question: Question): unknown[] {
+    return [...this.ports].flatMap(({ listener }) => {
+      const answer = listener.answer?.(question);
+      return answer === undefined ? [] : [JSON.parse(JSON.stringify(answer)) as unknown];
+    });
   }
 
   /** Returns when all listeners have heard it. What a listener sends meanwhile comes after it for everyone. */

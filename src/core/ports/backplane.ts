@@ -61,6 +61,12 @@ export type ControlMessage =
   | { readonly type: 'subscribe'; readonly user: string; readonly channel: string }
   | { readonly type: 'unsubscribe'; readonly user: string; readonly channel: string };
 
+/** What one instance asks of all. Each answers with JSON of its own. */
+export type Question =
+  | { readonly type: 'stats' }
+  | { readonly type: 'channels' }
+  | { readonly type: 'sessions'; readonly user: string | undefined };
+
 /** Core's side: what the backplane tells. Calls never throw and never wait. */
 export interface BackplaneListener {
   onPublication(channel: string, epoch: string, delivery: Delivery): void;
@@ -68,11 +74,15 @@ export interface BackplaneListener {
   onControl(message: ControlMessage): void;
   /** The bus may have lost something: compare these channels, or all, with the log. */
   onSuspect(channels: readonly string[] | 'all'): void;
+  /** What this instance says to a question of any. Undefined: it has nothing to say. */
+  answer?(question: Question): unknown;
 }
 
 export interface Delivery {
   readonly publication: Publication;
   readonly except: string | undefined;
+  /** Id of the publication before it, where the bus tells it: an offset that was used anew after lost writes shows by it. */
+  readonly previous?: string | undefined;
 }
 
 /**
@@ -104,4 +114,6 @@ export interface Backplane {
 
   /** Reaches every instance, this one included. */
   control(message: ControlMessage): Promise<void>;
+  /** One answer of each instance, this one included. One that does not answer within a second is left out. */
+  gather(question: Question): Promise<readonly unknown[]>;
 }

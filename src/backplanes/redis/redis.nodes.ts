@@ -1,0 +1,194 @@
+// Which nodes live: each gives signs of life, and the living end the presence of the dead. Death is told by the clock of Redis alone.
+
+import type { CoreLogger } from '../../core/ports/application.js';
+import type { Cancel, Clock } from '../../core/ports/time.js';
+import { fromRedis } from './redis.errors.js';
+import type { RedisKeys } from './redis.keys.js';
+import type { RedisOptions } from './redis.options.js';
+import type { RedisPresence } from './redis.presence.js';
+import type { RedisClient } from './redis.scripts.js';
+
+/** Channels swept at a time. */
+const SWEEP_BATCH = 100;
+/** Entries are refreshed so many times within their life, so that one that fails is no harm. */
+const REFRESHES = 3;
+
+export type Figures = Readonly<Record<string, unknown>>;
+
+export interface NodeState {
+  readonly node: string;
+  readonly figures: Figures;
+}
+
+export interface NodesParts {
+  readonly client: RedisClient;
+  readonly keys: RedisKeys;
+  readonly options: RedisOptions;
+  readonly clock: Clock;
+  readonly logger: CoreLogger;
+  readonly node: string;
+  readonly presence: RedisPresence;
+  /** Looked at when this node was away. */
+  readonly orders: { wake(): void };
+  /** What the others are told about this node. */
+  readonly figures?: () => Figures;
+}
+
+export class RedisNodes {
+  /**
+   * The name of this node's present life. One whose sign of life has run out may be swept at any moment by somebody slow, so it goes
+   * on under a new name: a sweep of the old one cannot touch what is entered under the new one.
+   */
+  private life: string;
+  private lives = 1;
+  /** The others know of this life. */
+  private known = false;
+  /** Beats in a row that this node was heard. One that was away itself judges nobody until the others have had time to be heard. */
+  private calm = 0;
+  private sinceRefresh = 0;
+  private beating: Promise<void> | undefined;
+  private burying: Promise<void> | undefined;
+  private cancel: Cancel | undefined;
+  private stopped = false;
+  private readonly onReady = (): void => {
+    this.parts.presence.refreshSoon();
+    this.parts.orders.wake();
+    this.beat();
+  };
+
+  constructor(private readonly parts: NodesParts) {
+    this.life = parts.node;
+  }
+
+  /** Rejects when Redis does not take the first sign of life. */
+  async start(): Promise<void> {
+    try {
+      await this.sign();
+    } catch (error) {
+      throw fromRedis(error, 'read');
+    }
+    this.parts.client.on('ready', this.onReady);
+    this.arm();
+  }
+
+  /** Ends this node's presence and takes its name away, as far as Redis is there. */
+  async stop(): Promise<void> {
+    const { client, keys, presence } = this.parts;
+    this.stopped = true;
+    this.cancel?.();
+    client.off('ready', this.onReady);
+    await Promise.allSettled([this.beating, this.burying]);
+    try {
+      await presence.exitAll();
+      await client.del(keys.nodeChannels(this.life));
+      await client.srem(keys.nodes(), this.life);
+      await client.del(keys.node(this.life));
+    } catch (error) {
+      const text = String(error);
+      this.parts.logger.warn('This node could not end its presence; the others will.', { error: text });
+    }
+  }
+
+  /** The nodes that live now, this one included. */
+  async list(): Promise<readonly NodeState[]> {
+    const { client, keys } = this.parts;
+    try {
+      const lives = await client.smembers(keys.nodes());
+      const states = await Promise.all(lives.map((life) => client.get(keys.node(life))));
+      return states.flatMap((text) => (text === null ? [] : [JSON.parse(text) as NodeState]));
+    } catch (error) {
+      throw fromRedis(error, 'read');
+    }
+  }
+
+  private arm(): void {
+    this.cancel = this.parts.clock.after(this.parts.options.beatMs, () => {
+      this.arm();
+      this.beat();
+    });
+  }
+
+  private beat(): void {
+    if (this.beating !== undefined || this.stopped) return;
+    this.beating = this.beatOnce().finally(() => (this.beating = undefined));
+  }
+
+  private async beatOnce(): Promise<void> {
+    const { options, presence } = this.parts;
+    if (++this.sinceRefresh * options.beatMs * REFRESHES >= options.entryTtlMs) {
+      this.sinceRefresh = 0;
+      presence.refreshSoon();
+    }
+    try {
+      if (presence.lost) await this.abandon();
+      await this.sign();
+      this.calm++;
+    } catch (error) {
+      this.calm = 0;
+      this.warn('This node could not give a sign of life.', error);
+      return;
+    }
+    // Neither may hold up the next sign of life.
+    presence.tend().catch((error: unknown) => this.warn('Presence could not be refreshed.', error));
+    if (this.calm * options.beatMs >= options.nodeTtlMs && this.burying === undefined)
+      this.burying = this.buryDead()
+        .catch((error: unknown) => this.warn('The presence of a dead node could not be ended.', error))
+        .finally(() => (this.burying = undefined));
+  }
+
+  private async sign(): Promise<void> {
+    const { client, keys, options, node, presence, orders, figures } = this.parts;
+    const text = JSON.stringify({ node, figures: figures?.() ?? {} });
+    const ttl = options.nodeTtlMs;
+    if (this.known && (await client.set(keys.node(this.life), text, 'PX', ttl, 'XX')) === null) this.begin();
+    if (!this.known) await client.set(keys.node(this.life), text, 'PX', ttl);
+    await client.sadd(keys.nodes(), this.life);
+    await client.pexpire(keys.nodes(), options.entryTtlMs);
+    if (this.known) return;
+    this.known = true;
+    presence.renew(this.life);
+    orders.wake();
+  }
+
+  private begin(): void {
+    this.known = false;
+    this.calm = 0;
+    this.life = `${this.parts.node}.${++this.lives}`;
+  }
+
+  private async abandon(): Promise<void> {
+    await this.parts.client.del(this.parts.keys.node(this.life));
+    this.begin();
+  }
+
+  private async buryDead(): Promise<void> {
+    const { client, keys, options } = this.parts;
+    for (const life of await client.smembers(keys.nodes())) {
+      if (life === this.life || (await client.exists(keys.node(life))) === 1) continue;
+      // Two that sweep do no harm; the claim only saves the work. It ends by itself when the one who holds it dies.
+      const claim = await client.set(keys.sweep(life), this.life, 'PX', options.nodeTtlMs, 'NX');
+      if (claim !== null) await this.bury(life);
+    }
+  }
+
+  private async bury(life: string): Promise<void> {
+    const { client, keys, presence, logger, options } = this.parts;
+    const key = keys.nodeChannels(life);
+    let swept = 0;
+    for (;;) {
+      const channels = await client.srandmember(key, SWEEP_BATCH);
+      if (channels.length === 0) break;
+      await Promise.all(channels.map((channel) => presence.sweep(channel, life)));
+      await client.srem(key, ...channels);
+      await client.pexpire(keys.sweep(life), options.nodeTtlMs);
+      swept += channels.length;
+    }
+    await client.srem(keys.nodes(), life);
+    await client.del(keys.sweep(life));
+    logger.warn('The presence of a node that is gone was ended.', { node: life, channels: swept });
+  }
+
+  private warn(message: string, error: unknown): void {
+    if (!this.stopped) this.parts.logger.warn(message, { error: String(error) });
+  }
+}

@@ -1,0 +1,297 @@
+// Who is in which channel, across nodes: this node's entries as they should be, and the steps that make Redis agree. Knows no bus and
+// no time: whoever beats calls `tend`.
+
+import type { PresenceEntry } from '../../core/ports/backplane.js';
+import type { Member } from '../../protocol/publication.js';
+import { membersOf, storedOf, wellFormed } from './redis.entries.js';
+import { fromRedis, unavailable } from './redis.errors.js';
+import type { RedisKeys } from './redis.keys.js';
+import type { RedisOptions } from './redis.options.js';
+import { runScript, type RedisClient, type ScriptName, type ScriptReplies } from './redis.scripts.js';
+
+/** Calls under way at a time in work that concerns everything, so that the commands of clients still find their turn. */
+const WIDTH = 200;
+/** Names in one command. */
+const BATCH = 500;
+/** Steps whose outcome is unknown; about 10 MB. With more of them the node begins a new life instead. */
+const MOST_DOUBTS = 50_000;
+/**
+ * Successes that end a doubt. What was sent on a connection that broke may still be carried out after a success on the next one; a
+ * beat later it has been.
+ */
+const SURE_AFTER = 2;
+
+export interface PresenceParts {
+  readonly client: RedisClient;
+  readonly keys: RedisKeys;
+  readonly options: RedisOptions;
+  readonly node: string;
+  /** Sharded pub/sub of a Cluster. */
+  readonly sharded: boolean;
+}
+
+interface Place {
+  readonly channel: string;
+  readonly session: string;
+}
+
+interface Doubt extends Place {
+  left: number;
+}
+
+export class RedisPresence {
+  /** What should be in Redis, by channel and session. Bounded by the live sessions, with which its entries end. */
+  private readonly own = new Map<string, Map<string, PresenceEntry>>();
+  /** Places where Redis may not agree with `own`. */
+  private readonly doubts = new Map<string, Doubt>();
+  /** The last step of each place that has one under way: a later one waits for it, since a repeated script could be overtaken. */
+  private readonly turns = new Map<string, Promise<void>>();
+  /** Channels that whoever sweeps after this node will find. */
+  private readonly registered = new Set<string>();
+  private refreshWanted = false;
+  private tending = false;
+  private stopped = false;
+  /** The name that entries carry. */
+  private life: string;
+
+  constructor(private readonly parts: PresenceParts) {
+    this.life = parts.node;
+  }
+
+  /** More was in doubt than is remembered: only a new life, and a sweep of this one, leaves no ghosts. */
+  get lost(): boolean {
+    return this.doubts.size >= MOST_DOUBTS;
+  }
+
+  async enter(channel: string, entry: PresenceEntry): Promise<void> {
+    if (this.stopped) throw unavailable();
+    const place = { channel, session: entry.session };
+    const before = this.wanted(place);
+    this.want(place, entry);
+    try {
+      await this.inTurn(place, () => this.store(channel, entry));
+    } catch (error) {
+      // The caller takes it for not done. It may have been: what he wants now is made true later.
+      if (this.wanted(place) === entry) this.want(place, before);
+      this.doubt(place);
+      throw fromRedis(error, 'read');
+    }
+  }
+
+  /** One that fails is carried out when Redis is back, whether or not the caller tries again. */
+  async exit(channel: string, { session }: PresenceEntry): Promise<void> {
+    const place = { channel, session };
+    this.want(place, undefined);
+    try {
+      await this.inTurn(place, () => this.remove(place));
+    } catch (error) {
+      this.doubt(place);
+      throw fromRedis(error, 'read');
+    }
+  }
+
+  async members(channel: string): Promise<readonly Member[]> {
+    const { client, keys } = this.parts;
+    this.mustBeReady();
+    try {
+      return membersOf(await client.hvals(keys.presence(channel)));
+    } catch (error) {
+      throw fromRedis(error, 'read');
+    }
+  }
+
+  /** All entries are checked and their lives prolonged at the next `tend`. */
+  refreshSoon(): void {
+    this.refreshWanted = true;
+  }
+
+  /** From here on entries carry this name, the present ones from the next `tend`. What is left under the former one is swept. */
+  renew(life: string): void {
+    if (life === this.life) return;
+    this.life = life;
+    this.registered.clear();
+    if (this.lost) this.doubts.clear();
+    this.refreshWanted = true;
+  }
+
+  /** Makes sure of what is in doubt, and refreshes when that is due. Rejects when Redis is away; the next call goes on. */
+  async tend(): Promise<void> {
+    if (this.tending || this.stopped) return;
+    this.tending = true;
+    try {
+      if (this.refreshWanted) await this.refresh();
+      await inBatches([...this.doubts.values()], (doubt) => this.settle(doubt));
+    } finally {
+      this.tending = false;
+    }
+  }
+
+  /** Ends the entries of one life in a channel, and tells the leaves. */
+  async sweep(channel: string, life: string): Promise<void> {
+    let cursor = '0';
+    do {
+      cursor = await this.run('sweep', this.namesOf(channel), [life, cursor, this.verb]);
+    } while (cursor !== '0');
+  }
+
+  /** Ends all entries of this node, which stops. */
+  async exitAll(): Promise<void> {
+    this.stopped = true;
+    const places = [...this.doubts.values()].filter((place) => this.wanted(place) === undefined);
+    const channels = [...this.own.keys()];
+    this.own.clear();
+    this.doubts.clear();
+    await Promise.allSettled(this.turns.values());
+    await inBatches(channels, (channel) => this.sweep(channel, this.life));
+    await inBatches(places, (place) => this.remove(place));
+  }
+
+  private async refresh(): Promise<void> {
+    this.refreshWanted = false;
+    try {
+      await this.prune();
+      await inBatches([...this.own.keys()], (channel) => this.refreshChannel(channel));
+    } catch (error) {
+      this.refreshWanted = true;
+      throw error;
+    }
+  }
+
+  /** Channels where this node has nothing left are named no longer; the others are named again, should Redis have lost it. */
+  private async prune(): Promise<void> {
+    const { client, keys, options } = this.parts;
+    const key = keys.nodeChannels(this.life);
+    const open = [...this.doubts.keys(), ...this.turns.keys()];
+    const used = new Set([...this.own.keys(), ...open.map((place) => place.slice(place.indexOf('\n') + 1))]);
+    const idle = [...this.registered].filter((channel) => !used.has(channel));
+    for (const channel of idle) this.registered.delete(channel);
+    for (const some of chunks(idle)) await client.srem(key, ...some);
+    for (const some of chunks([...used])) {
+      await client.sadd(key, ...some);
+      for (const channel of some) this.registered.add(channel);
+    }
+    await client.pexpire(key, options.entryTtlMs);
+  }
+
+  private async refreshChannel(channel: string): Promise<void> {
+    const [entries, counts] = this.namesOf(channel) as [string, string];
+    for (const some of chunks([...(this.own.get(channel)?.keys() ?? [])])) {
+      const args = [this.parts.options.entryTtlMs, this.life, ...some];
+      const missing = await this.run('refresh', [entries, counts], args);
+      await inBatches(missing, (session) => this.agree({ channel, session }));
+    }
+  }
+
+  private async settle(doubt: Doubt): Promise<void> {
+    await this.agree(doubt);
+    doubt.left--;
+    const key = keyOf(doubt);
+    if (doubt.left <= 0 && this.doubts.get(key) === doubt) this.doubts.delete(key);
+  }
+
+  /** Whatever is wanted when its turn has come. */
+  private agree(place: Place): Promise<void> {
+    return this.inTurn(place, () => {
+      const entry = this.wanted(place);
+      return entry === undefined ? this.remove(place) : this.store(place.channel, entry);
+    });
+  }
+
+  private async store(channel: string, entry: PresenceEntry): Promise<void> {
+    const { options } = this.parts;
+    await this.register(channel);
+    const args = [
+      entry.session,
+      wellFormed(entry.user),
+      storedOf(entry, this.life),
+      options.entryTtlMs,
+      this.verb,
+    ];
+    await this.run('enter', this.namesOf(channel), args);
+  }
+
+  private async remove({ channel, session }: Place): Promise<void> {
+    await this.run('exit', this.namesOf(channel), [session, this.verb]);
+  }
+
+  /** Before the entry, so that there never is one which nobody would sweep. */
+  private async register(channel: string): Promise<void> {
+    if (this.registered.has(channel)) return;
+    this.mustBeReady();
+    const { client, keys, options } = this.parts;
+    const { life } = this;
+    const key = keys.nodeChannels(life);
+    await Promise.all([client.sadd(key, channel), client.pexpire(key, options.entryTtlMs)]);
+    if (life === this.life) this.registered.add(channel);
+  }
+
+  private wanted({ channel, session }: Place): PresenceEntry | undefined {
+    return this.own.get(channel)?.get(session);
+  }
+
+  private want({ channel, session }: Place, entry: PresenceEntry | undefined): void {
+    const sessions = this.own.get(channel);
+    if (entry === undefined) {
+      sessions?.delete(session);
+      if (sessions?.size === 0) this.own.delete(channel);
+    } else if (sessions === undefined) this.own.set(channel, new Map([[session, entry]]));
+    else sessions.set(session, entry);
+  }
+
+  private doubt(place: Place): void {
+    if (!this.stopped && !this.lost) this.doubts.set(keyOf(place), { ...place, left: SURE_AFTER });
+  }
+
+  private inTurn(place: Place, step: () => Promise<void>): Promise<void> {
+    const key = keyOf(place);
+    const turn = (this.turns.get(key) ?? Promise.resolve()).then(step);
+    const done = turn.then(
+      () => {},
+      () => {},
+    );
+    this.turns.set(key, done);
+    void done.then(() => {
+      if (this.turns.get(key) === done) this.turns.delete(key);
+    });
+    return turn;
+  }
+
+  private get verb(): string {
+    return this.parts.sharded ? 'SPUBLISH' : 'PUBLISH';
+  }
+
+  private namesOf(channel: string): readonly string[] {
+    const { keys } = this.parts;
+    return [keys.presence(channel), keys.counts(channel), keys.bus(channel)];
+  }
+
+  private async run<Name extends ScriptName>(
+    name: Name,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<ScriptReplies[Name]> {
+    this.mustBeReady();
+    return runScript(this.parts.client, name, keys, args);
+  }
+
+  /** Nothing waits for a Redis that is away, and no more than is allowed for one that is slow. */
+  private mustBeReady(): void {
+    const { client, options } = this.parts;
+    const full = options.maxPending > 0 && this.turns.size > options.maxPending;
+    if (client.status !== 'ready' || full) throw unavailable();
+  }
+}
+
+function keyOf({ channel, session }: Place): string {
+  return `${session}\n${channel}`;
+}
+
+function chunks<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, at) =>
+    all.slice(at * BATCH, (at + 1) * BATCH),
+  );
+}
+
+async function inBatches<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += WIDTH) await Promise.all(all.slice(at, at + WIDTH).map(run));
+}
