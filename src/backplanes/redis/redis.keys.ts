@@ -11,7 +11,8 @@ export const PARTITIONS = 128;
 export class RedisKeys {
   constructor(private readonly prefix: string) {}
 
-  /** Hash: `e` epoch, `o` newest offset, `i` its id, `s` size of the history, `m` milliseconds it outlives a question. */
+  /** Hash: `e` epoch, `o` newest offset, `i` its id, `f` oldest kept offset, `a` id before a log that began anew, `m` milliseconds it
+   * outlives a question. */
   meta(channel: string): string {
     return this.of('m', channel);
   }

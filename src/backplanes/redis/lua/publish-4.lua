@@ -23,18 +23,26 @@ end
 
 local epoch, offset, before = 'none', '0', ''
 if size > 0 then
-  local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 'i')
+  local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 'i', 'f')
   local top = 0
   if meta[1] then
     epoch, top, before = meta[1], tonumber(meta[2]), meta[3]
   else
     epoch = ARGV[2]
   end
-  -- A log that begins has no past: what is left of another is gone before the first write.
-  if top == 0 then redis.call('DEL', KEYS[2]) end
+  local kept = redis.call('EXISTS', KEYS[2]) == 1
+  -- A log that begins has no past. Only a needed write may come before XADD: it alone is refused when the memory is full.
+  if top == 0 and kept then
+    redis.call('DEL', KEYS[2])
+    kept = false
+  end
   offset = string.format('%.0f', top + 1)
+  local first = top + 1
+  if kept then first = math.max(tonumber(meta[4] or '1'), top + 2 - size) end
   redis.call('XADD', KEYS[2], 'MAXLEN', size + 1, offset .. '-0', 'h', head, 'd', data)
-  redis.call('HSET', KEYS[1], 'e', epoch, 'o', offset, 'i', id, 's', size, 'm', ARGV[7])
+  redis.call('HSET', KEYS[1], 'e', epoch, 'o', offset, 'i', id, 'f', string.format('%.0f', first), 'm', ARGV[7])
+  -- The log had ended by its time: the id before its first entry is in no stream any more.
+  if not kept then redis.call('HSET', KEYS[1], 'a', before) end
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
   redis.call('PEXPIRE', KEYS[1], ARGV[7])
 end

@@ -8,23 +8,26 @@
 --      6 bytes after which no more are added
 -- Returns { epoch, offset, id, head at `after` or '', { offset, head, data, offset, head, data, … } }
 local after, wanted, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[6])
-local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 'i', 's', 'm')
+local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 'i', 'f', 'm', 'a')
 if not meta[1] then
   redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'e', ARGV[4], 'o', '0', 'i', '', 's', '0', 'm', ARGV[5])
+  redis.call('HSET', KEYS[1], 'e', ARGV[4], 'o', '0', 'i', '', 'f', '1', 'm', ARGV[5])
   redis.call('PEXPIRE', KEYS[1], ARGV[5])
   return { ARGV[4], '0', '', '', {} }
 end
 redis.call('PEXPIRE', KEYS[1], meta[5])
-local top, size = tonumber(meta[2]), tonumber(meta[4])
--- The stream holds one more than the history: only its id is of use.
-local oldest = math.max(1, top - size + 1)
+local top, oldest = tonumber(meta[2]), tonumber(meta[4])
 local function id(offset) return string.format('%.0f-0', offset) end
 
 local seen = ''
+-- The stream holds one more than the history: only its id is of use.
 if after > 0 and after < top and after >= oldest - 1 then
   local at = redis.call('XRANGE', KEYS[2], id(after), id(after))
-  if at[1] then seen = at[1][2][2] end
+  if at[1] then
+    seen = at[1][2][2]
+  elseif after == oldest - 1 and meta[6] then
+    seen = '{"i":"' .. meta[6] .. '"}'
+  end
 end
 
 local found, bytes = {}, 0

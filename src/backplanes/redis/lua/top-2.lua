@@ -6,7 +6,7 @@
 local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 'i', 'm')
 if not meta[1] then
   redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'e', ARGV[1], 'o', '0', 'i', '', 's', '0', 'm', ARGV[2])
+  redis.call('HSET', KEYS[1], 'e', ARGV[1], 'o', '0', 'i', '', 'f', '1', 'm', ARGV[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return { ARGV[1], '0', '' }
 end
