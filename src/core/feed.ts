@@ -169,11 +169,6 @@ export class Feed {
     }
   }
 
-  /** The bus may have lost something: compare with the log. */
-  suspect(): void {
-    if (this.opened && this.keepsLog) this.repair();
-  }
-
   /** Nobody listens any more and the bus is left: what comes later is not ours. */
   close(): void {
     this.opened = false;

@@ -37,6 +37,8 @@ export class Hub implements BackplaneListener {
   private readonly users = new Map<string, Set<Session>>();
   private readonly slots = new Map<string, FeedSlot>();
   private stopped = false;
+  private readonly suspected = new Set<Feed>();
+  private checking = false;
   onControlMessage: (message: ControlMessage) => void = () => {};
   onQuestion: (question: Question) => unknown = () => undefined;
 
@@ -138,8 +140,23 @@ export class Hub implements BackplaneListener {
   }
 
   onSuspect(channels: readonly string[] | 'all'): void {
-    if (channels === 'all') for (const { feed } of this.slots.values()) feed.suspect();
-    else for (const channel of channels) this.slots.get(channel)?.feed.suspect();
+    const slots =
+      channels === 'all' ? this.slots.values() : channels.map((channel) => this.slots.get(channel));
+    for (const slot of slots)
+      if (slot?.feed.open === true && slot.feed.keepsLog) this.suspected.add(slot.feed);
+    if (this.checking) return;
+    this.checking = true;
+    void this.checkSuspected().finally(() => (this.checking = false));
+  }
+
+  /** A hundred thousand channels may be in doubt at once: compared in batches, and only what differs is read. */
+  private async checkSuspected(): Promise<void> {
+    while (this.suspected.size > 0 && !this.stopped) {
+      const batch = [...this.suspected].slice(0, CHECK_BATCH);
+      for (const feed of batch) this.suspected.delete(feed);
+      // Whatever could not be asked is asked with the next position check.
+      if (!(await this.compare(batch))) for (const feed of batch) feed.idle = true;
+    }
   }
 
   stop(): void {
@@ -201,19 +218,24 @@ export class Hub implements BackplaneListener {
       feed.idle = true;
     }
     for (let at = 0; at < idle.length && !this.stopped; at += CHECK_BATCH) {
-      const batch = idle.slice(at, at + CHECK_BATCH);
-      const known = batch.map((feed) => feed.position);
-      try {
-        const tops = await this.context.backplane.tops(batch.map((feed) => feed.channel));
-        batch.forEach((feed, i) => {
-          const top = tops[i];
-          const before = known[i];
-          if (top !== undefined && before !== undefined) feed.observe(top, before);
-        });
-      } catch (error) {
-        this.context.logger.debug('A position check was not answered.', { error: String(error) });
-        return;
-      }
+      if (!(await this.compare(idle.slice(at, at + CHECK_BATCH)))) return;
+    }
+  }
+
+  /** False when the log did not answer. */
+  private async compare(feeds: readonly Feed[]): Promise<boolean> {
+    const known = feeds.map((feed) => feed.position);
+    try {
+      const tops = await this.context.backplane.tops(feeds.map((feed) => feed.channel));
+      feeds.forEach((feed, i) => {
+        const top = tops[i];
+        const before = known[i];
+        if (top !== undefined && before !== undefined) feed.observe(top, before);
+      });
+      return true;
+    } catch (error) {
+      this.context.logger.debug('A position check was not answered.', { error: String(error) });
+      return false;
     }
   }
 }
