@@ -22,6 +22,8 @@ export interface Dialect {
   readonly steps: readonly Step[];
   /** Connections are event streams, and messages are published on one WebSocket of this path. */
   readonly streamsBeside?: string;
+  /** Frame the publisher of a pair sends first on its own connection. */
+  readonly publisherHello?: string;
   /** `%T` becomes the marker and the padding. Undefined where the server only accepts connections. */
   readonly publish?: string;
 }
@@ -42,6 +44,8 @@ export interface LoadTarget {
   readonly pid: number;
   readonly dialect: Dialect;
   readonly cpu: number | undefined;
+  /** Where messages are published, when it is not where the sockets are. */
+  readonly publisherPort?: number;
 }
 
 /** What the load client prints: see `load/wsload.c`. */
@@ -115,7 +119,7 @@ export async function runLoad(binary: string, target: LoadTarget, plan: LoadPlan
   };
 }
 
-export function loadArguments({ port, pid, dialect }: LoadTarget, plan: LoadPlan): string[] {
+export function loadArguments({ port, pid, dialect, publisherPort }: LoadTarget, plan: LoadPlan): string[] {
   const { connections, idleSeconds, publish } = plan;
   const args = ['-p', port, '-P', dialect.path, '-n', connections, '-k', pid, '-w', SETTLE_MS];
   for (const header of dialect.headers) args.push('-e', header);
@@ -124,6 +128,10 @@ export function loadArguments({ port, pid, dialect }: LoadTarget, plan: LoadPlan
     args.push('-y', awaited);
   }
   if (dialect.streamsBeside !== undefined) args.push('-s', '-q', port, '-Q', dialect.streamsBeside);
+  if (publisherPort !== undefined) {
+    args.push('-q', publisherPort, '-Q', dialect.path);
+    if (dialect.publisherHello !== undefined) args.push('-j', dialect.publisherHello);
+  }
   if (idleSeconds !== undefined) args.push('-i', idleSeconds);
   if (publish) {
     if (dialect.publish === undefined) throw new BenchError('accepts connections only: it cannot publish');

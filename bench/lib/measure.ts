@@ -26,15 +26,25 @@ const READY_POLL_MS = 25;
 const REST_MS = 500;
 
 export async function measure(bench: Bench, server: BenchServer, plan: RunPlan): Promise<Sample> {
-  const port = await freePort();
   const secret = newSecret();
-  const { args, env } = server.launch({ port, secret });
-  const running = startProgram({ command: [process.execPath, ...args], env, cpu: bench.pinning?.server });
+  const running: Running[] = [];
+  const launch = async (port: number, redisUrl?: string): Promise<Running> => {
+    const { args, env } = server.launch({ port, secret, ...(redisUrl === undefined ? {} : { redisUrl }) });
+    const one = startProgram({ command: [process.execPath, ...args], env, cpu: bench.pinning?.server });
+    running.push(one);
+    await untilReady(one, `http://127.0.0.1:${port}${server.readyPath}`);
+    return one;
+  };
   try {
-    await untilReady(running, `http://127.0.0.1:${port}${server.readyPath}`);
+    const redisUrl = server.pair === true ? await startRedis(running) : undefined;
+    const publisherPort = server.pair === true ? await freePort() : undefined;
+    if (publisherPort !== undefined) await launch(publisherPort, redisUrl);
+    const port = await freePort();
+    const { pid } = await launch(port, redisUrl);
     await pause(REST_MS);
     const dialect = server.dialect(signToken(secret, 'bench'));
-    const target: LoadTarget = { port, pid: running.pid, dialect, cpu: bench.pinning?.load };
+    const beside = publisherPort === undefined ? {} : { publisherPort };
+    const target: LoadTarget = { port, pid, dialect, cpu: bench.pinning?.load, ...beside };
     if (plan.warmupConnections) {
       await runLoad(bench.loadClient, target, { connections: plan.warmupConnections });
       await pause(REST_MS);
@@ -42,10 +52,20 @@ export async function measure(bench: Bench, server: BenchServer, plan: RunPlan):
     return await runLoad(bench.loadClient, target, plan);
   } catch (error) {
     if (!(error instanceof BenchError)) throw error;
-    throw new BenchError(`${server.name}: ${error.message}\n${running.output()}`.trim());
+    const output = running.map((one) => one.output()).join('\n');
+    throw new BenchError(`${server.name}: ${error.message}\n${output}`.trim());
   } finally {
-    await stopProgram(running);
+    for (const one of running.reverse()) await stopProgram(one);
   }
+}
+
+/** A Redis of its own for each run, which keeps nothing. */
+async function startRedis(running: Running[]): Promise<string> {
+  const port = await freePort();
+  const command = ['redis-server', '--port', String(port), '--save', '', '--appendonly', 'no'];
+  running.push(startProgram({ command, env: {}, cpu: undefined }));
+  await pause(REST_MS);
+  return `redis://127.0.0.1:${port}`;
 }
 
 async function freePort(): Promise<number> {

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "connections.h"
 #include "meter.h"
 
-enum { REPLY_WAIT_MS = 5000 };
+// What is published before a server has taken the hello would be refused.
+enum { REPLY_WAIT_MS = 5000, HELLO_US = 300000 };
 
 static const Options *settings;
 static char padding[MAX_MESSAGE];
@@ -43,7 +45,9 @@ static void upgrade_own(void) {
   wait_for(POLLIN);
   ssize_t n = recv(fd, replies, sizeof replies - 1, 0);
   if (n < 12 || memcmp(replies, "HTTP/1.1 101", 12) != 0) give_up("upgrade refused");
-  if (settings->publisher_hello) send_frame(fd, settings->publisher_hello, strlen(settings->publisher_hello));
+  if (!settings->publisher_hello) return;
+  send_frame(fd, settings->publisher_hello, strlen(settings->publisher_hello));
+  usleep(HELLO_US);
 }
 
 void publisher_open(const Options *options) {

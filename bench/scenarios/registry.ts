@@ -1,5 +1,6 @@
 // The list of scenarios, in the order in which a run without a name takes them.
 import { BenchError } from '../lib/bench-error.js';
+import { cluster } from './cluster.js';
 import { connect } from './connect.js';
 import { fanout } from './fanout.js';
 import { idle } from './idle.js';
@@ -7,7 +8,7 @@ import { scale } from './scale.js';
 import type { Scenario } from './scenario.js';
 import { sse } from './sse.js';
 
-export const scenarios: readonly Scenario[] = [fanout, sse, idle, scale, connect];
+export const scenarios: readonly Scenario[] = [fanout, sse, cluster, idle, scale, connect];
 
 export function scenarioNamed(name: string): Scenario {
   const found = scenarios.find((scenario) => scenario.name === name);

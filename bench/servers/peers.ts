@@ -16,9 +16,9 @@ function peer({ name, about, program, dialect }: Peer): BenchServer {
     name,
     about,
     readyPath: '/',
-    launch: ({ port, secret }: LaunchContext) => ({
+    launch: ({ port, secret, redisUrl = '' }: LaunchContext) => ({
       args: [fileURLToPath(new URL(program, import.meta.url))],
-      env: { PORT: String(port), SECRET: secret, NODE_ENV: 'production' },
+      env: { PORT: String(port), SECRET: secret, REDIS: redisUrl, NODE_ENV: 'production' },
     }),
     dialect,
   };
@@ -61,3 +61,11 @@ export const nestSse = peer({
   dialect: (token) =>
     streamDialect({ path: '/sse', beside: '/publish', ready: 'event: ready' }, 'bench:a', token),
 });
+
+export const socketIoPair: BenchServer = {
+  ...socketIo,
+  name: 'socket.io-redis',
+  about: 'two Socket.IO servers over one Redis by `@socket.io/redis-adapter`',
+  pair: true,
+  dialect: (token) => ({ ...socketIo.dialect(token), publisherHello: '40' }),
+};

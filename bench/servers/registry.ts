@@ -1,16 +1,18 @@
 // The list of servers that can be measured, by name.
 import { BenchError } from '../lib/bench-error.js';
-import { nestSse, socketIo, wsBare, wsLoop } from './peers.js';
+import { nestSse, socketIo, socketIoPair, wsBare, wsLoop } from './peers.js';
 import type { BenchServer } from './server.js';
-import { trunkline, trunklineLog, trunklineSse } from './trunkline.js';
+import { trunkline, trunklineLog, trunklinePair, trunklineSse } from './trunkline.js';
 
 export const servers: readonly BenchServer[] = [
   trunkline,
   trunklineLog,
   trunklineSse,
+  trunklinePair,
   wsLoop,
   wsBare,
   socketIo,
+  socketIoPair,
   nestSse,
 ];
 

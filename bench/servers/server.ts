@@ -4,6 +4,8 @@ import type { Dialect } from '../lib/load.js';
 export interface LaunchContext {
   readonly port: number;
   readonly secret: string;
+  /** Of the Redis that a pair shares. */
+  readonly redisUrl?: string;
 }
 
 export interface Launch {
@@ -22,4 +24,6 @@ export interface BenchServer {
   /** Answers 2xx once the server serves. */
   readonly readyPath: string;
   dialect(token: string): Dialect;
+  /** Two of them over one Redis: the sockets are on the second, messages are published on the first. */
+  readonly pair?: boolean;
 }

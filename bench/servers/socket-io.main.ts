@@ -1,4 +1,6 @@
 // The peer `socket.io`: the same service by Socket.IO's own documented means.
+import { createAdapter } from '@socket.io/redis-adapter';
+import { Redis } from 'ioredis';
 import { type DefaultEventsMap, Server } from 'socket.io';
 import { createFront, listen } from './http-front.js';
 import { bearerCheck } from './token.js';
@@ -32,6 +34,8 @@ const io = new Server<FromClient, ToClient, DefaultEventsMap, { user: string }>(
   pingInterval: NEVER_MS,
   pingTimeout: NEVER_MS,
 });
+const redisUrl = process.env['REDIS'] ?? '';
+if (redisUrl !== '') io.adapter(createAdapter(new Redis(redisUrl), new Redis(redisUrl)));
 let published = 0;
 
 io.use((socket, next) => {

@@ -26,7 +26,7 @@ function trunklineOn(name: string, about: string, dialect: BenchServer['dialect'
     about,
     readyPath: '/health/live',
     unavailable: () => (existsSync(program) ? undefined : 'not built: run npm run build'),
-    launch: ({ port, secret }: LaunchContext) => ({
+    launch: ({ port, secret, redisUrl }: LaunchContext) => ({
       args: [program],
       env: {
         ...NO_LIMITS,
@@ -37,7 +37,8 @@ function trunklineOn(name: string, about: string, dialect: BenchServer['dialect'
         TRUNKLINE_ALLOWED_ORIGINS: `http://127.0.0.1:${port}`,
         TRUNKLINE_CHANNELS_FILE: rulesFile,
         TRUNKLINE_HEARTBEAT_MS: NEVER_MS,
-        TRUNKLINE_LOG_LEVEL: 'warn',
+        TRUNKLINE_LOG_LEVEL: 'error',
+        ...(redisUrl === undefined ? {} : { TRUNKLINE_BACKPLANE: 'redis', REDIS_URL: redisUrl }),
       },
     }),
     dialect,
@@ -61,3 +62,11 @@ export const trunklineSse = trunklineOn(
   'this project, the channel of `trunkline` heard by event streams',
   (token) => streamDialect(STREAMS, 'bench:a', token),
 );
+
+/** The publisher subscribes to nothing, as with every pair. */
+export const trunklinePair: BenchServer = {
+  ...trunklineOn('trunkline-redis', 'two of this project over one Redis, a channel with history', (token) =>
+    trunklineDialect('/ws', 'benchlog:a', token),
+  ),
+  pair: true,
+};
