@@ -17,6 +17,7 @@ export interface Welcome {
   readonly user?: string;
   readonly heartbeatMs: number;
   readonly version: number;
+  readonly instance?: string;
 }
 
 export interface ConnectionEvents {

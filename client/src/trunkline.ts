@@ -97,6 +97,11 @@ export class Trunkline {
     return this.#welcome?.session || undefined;
   }
 
+  /** The name of the server process one is connected to, for people; undefined while not connected, and with a transport that has none. */
+  get instance(): string | undefined {
+    return this.#welcome?.instance;
+  }
+
   /** The name of the transport in use; undefined while not connected. */
   get transport(): string | undefined {
     return this.#connection.current.transport;

@@ -1,5 +1,6 @@
 // Options of operations. Types, defaults, units and meanings; names of variables live in config.
 
+import { hostname } from 'node:os';
 import { z } from 'zod';
 
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -13,6 +14,17 @@ export const opsOptions = z.object({
   /** Milliseconds the whole stop may take beyond the drain before the process ends by itself. */
   stopMs: z.int().min(100).max(MAX_TIMER_MS).default(10_000),
   logLevel: z.enum(LOG_LEVELS).default('info'),
+  /** Name of this instance, for people: clients are told it. */
+  instance: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]{1,64}$/, 'may have 64 of the characters A-Z a-z 0-9 . _ : -')
+    .default(() => hostAndProcess()),
 });
+
+/** Two instances on one machine differ by the process, two containers by the host. */
+function hostAndProcess(): string {
+  const host = hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 50);
+  return `${host}-${process.pid}`;
+}
 
 export type OpsOptions = z.infer<typeof opsOptions>;

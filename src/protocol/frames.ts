@@ -94,6 +94,8 @@ export interface WelcomePush {
   readonly user: string | undefined;
   readonly heartbeatMs: number;
   readonly version: number;
+  /** Name of the server process that holds the session. For people; it means nothing to a client. */
+  readonly instance: string | undefined;
 }
 
 /**

@@ -121,6 +121,11 @@ export class ChaosProxy {
   /** From now on nothing passes, in connections that are open and in new ones, and nobody is told. */
   blackHole(): void {
     this.dark = true;
+    this.blackHoleOpen();
+  }
+
+  /** From now on nothing passes in connections that are open, and nobody is told; new ones work. */
+  blackHoleOpen(): void {
     for (const link of this.links) link.freeze();
   }
 

@@ -1,14 +1,13 @@
 // Debian's nginx in front of a server, on free ports with a folder of its own, ended by its own handle. Knows nothing of what passes.
 
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { findNginx } from '../../scripts/system.mjs';
+import { freePorts } from './free-ports.js';
 import { until } from './wait.js';
-
-/** Debian keeps it where the PATH of ordinary users does not look. */
-const FOLDERS = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 
 export interface Nginx {
   /** HTTP/1.1 in front, nginx's own default of HTTP/1.0 behind. */
@@ -22,18 +21,9 @@ export interface Nginx {
   stop(): Promise<void>;
 }
 
-function nginxPath(): string {
-  const found = FOLDERS.filter((folder) => folder !== '')
-    .map((folder) => join(folder, 'nginx'))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-  if (found === undefined) throw new Error('No nginx was found (Debian: apt-get install nginx).');
+export function nginxPath(): string {
+  const found = findNginx();
+  if (found === undefined) throw new Error('No nginx was found; `npm test` says how to get one.');
   return found;
 }
 
@@ -119,20 +109,11 @@ http {
 `;
 }
 
-function makeCertificate(folder: string): void {
+export function makeCertificate(folder: string): void {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')];
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   execFileSync('openssl', ['req', '-x509', ...key, ...files, ...names], { stdio: 'ignore' });
-}
-
-/** Ports that were free a moment ago: nginx cannot tell which one it took for 0. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  for (const server of servers) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function answers(port: number): Promise<boolean> {

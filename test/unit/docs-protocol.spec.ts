@@ -311,7 +311,7 @@ function reprint({ event, id, data }: ServerFrame): string | undefined {
 
 /** Fields of the pushes that are printed as they are. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
-  welcome: ['session', 'user', 'heartbeatMs', 'version'],
+  welcome: ['session', 'user', 'heartbeatMs', 'version', 'instance'],
   leave: ['channel', 'member'],
   gap: ['channel', 'epoch', 'from', 'to', 'count', 'reason'],
   expiring: ['expiresAt'],

@@ -115,7 +115,7 @@ describe('encode', () => {
 
   it.each<[Push, object]>([
     [
-      { type: 'welcome', session: 's', user: undefined, heartbeatMs: 1, version: 1 },
+      { type: 'welcome', session: 's', user: undefined, heartbeatMs: 1, version: 1, instance: undefined },
       { session: 's', heartbeatMs: 1, version: 1 },
     ],
     [

@@ -9,12 +9,15 @@ export interface ConnectionView {
   readonly retryInMs?: number | undefined;
   /** The name of what carries the connection, once there is one. */
   readonly transport?: string | undefined;
+  /** The name of the server process, where the transport tells it. */
+  readonly instance?: string | undefined;
 }
 
 export class StatePill {
   readonly element: HTMLElement;
   private readonly main = h('span', { class: 'pill-main' });
   private readonly detail = h('span', { class: 'pill-detail' });
+  private readonly instance = h('span', { class: 'pill-detail pill-instance', 'data-testid': 'instance' });
   private readonly spoken = h('span', { class: 'visually-hidden', role: 'status' });
   private readonly now = h('button', { type: 'button', class: 'link pill-now', hidden: true }, 'Try now');
   private timer: number | undefined;
@@ -22,7 +25,7 @@ export class StatePill {
   constructor(tryNow: () => void) {
     this.now.addEventListener('click', tryNow);
     // The visible text counts seconds; only the change of state is read out.
-    const seen = h('span', { class: 'pill-text', 'aria-hidden': 'true' }, this.main, this.detail);
+    const seen = h('span', { class: 'pill-text', 'aria-hidden': 'true' }, this.main, this.detail, this.instance);
     this.element = h(
       'div',
       { class: 'pill', 'data-testid': 'state' },
@@ -38,9 +41,10 @@ export class StatePill {
     window.clearInterval(this.timer);
     this.element.dataset['state'] = view.state;
     this.detail.textContent = '';
+    this.instance.textContent = '';
     this.now.hidden = view.state !== 'waiting';
     if (view.state === 'waiting') return this.wait(view.retryInMs);
-    if (view.state === 'connected') this.detail.textContent = transportTitle(view.transport) ?? '';
+    if (view.state === 'connected') this.tellWhere(view);
     this.main.textContent = {
       idle: 'Connecting…',
       connecting: 'Connecting…',
@@ -52,6 +56,12 @@ export class StatePill {
 
   dispose(): void {
     window.clearInterval(this.timer);
+  }
+
+  private tellWhere({ transport, instance }: ConnectionView): void {
+    this.detail.textContent = transportTitle(transport) ?? '';
+    this.instance.textContent = instance ?? '';
+    this.instance.title = instance === undefined ? '' : `The server's instance: ${instance}`;
   }
 
   private wait(retryInMs: number | undefined): void {

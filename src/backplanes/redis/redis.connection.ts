@@ -91,7 +91,7 @@ function makeCluster(
     clusterRetryStrategy: retry(parts),
     shardedSubscribers: role === 'bus',
     slotsRefreshTimeout: parts.options.connectTimeoutMs,
-    redisOptions: redisOptions as NonNullable<ClusterOptions['redisOptions']>,
+    redisOptions,
   };
   return new PlainCluster([...address.seeds], clusterOptions);
 }

@@ -67,6 +67,7 @@ export async function openStream(
     user: session.user,
     heartbeatMs,
     version: PROTOCOL_VERSION,
+    instance: core.instance,
     channels: results.map((result) => readyEntry(result, presence(result.channel).members)),
   };
   writeHead(response);
