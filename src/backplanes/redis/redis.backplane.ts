@@ -1,5 +1,6 @@
 // The backplane in Redis: the port of core over log, bus, presence, nodes and orders, each in its own file. Knows no hub and no session.
 
+import { Cluster } from 'ioredis';
 import { TrunklineError } from '../../core/errors.js';
 import type { CoreLogger } from '../../core/ports/application.js';
 import type {
@@ -29,7 +30,6 @@ import type { RedisOptions } from './redis.options.js';
 import { RedisOrders } from './redis.orders.js';
 import { RedisPresence } from './redis.presence.js';
 import type { RedisClient } from './redis.scripts.js';
-import { parseRedisUrl } from './redis.url.js';
 
 export interface RedisBackplaneParts {
   readonly options: RedisOptions;
@@ -55,12 +55,9 @@ interface Running {
 
 export class RedisBackplane implements Backplane {
   readonly name = 'redis';
-  private readonly sharded: boolean;
   private running: Running | undefined;
 
-  constructor(private readonly parts: RedisBackplaneParts) {
-    this.sharded = parseRedisUrl(parts.options.url)?.kind === 'cluster';
-  }
+  constructor(private readonly parts: RedisBackplaneParts) {}
 
   /** Rejects when Redis cannot be reached: a server without its backplane shall not start. */
   async start(listener: BackplaneListener): Promise<void> {
@@ -73,7 +70,9 @@ export class RedisBackplane implements Backplane {
       await running.nodes.start();
       this.running = running;
       const { logger } = this.parts;
-      void checkRedis({ client: running.client, logger, sharded: this.sharded }).catch(() => {});
+      void checkRedis({ client: running.client, logger, sharded: running.client instanceof Cluster }).catch(
+        () => {},
+      );
     } catch (cause) {
       running.bus.stop();
       running.client.disconnect();
@@ -147,9 +146,9 @@ export class RedisBackplane implements Backplane {
     const connect =
       this.parts.connect ??
       ((role) => makeClient(role, { options, logger, random: () => random.fraction() }));
-    const { sharded } = this;
     const keys = new RedisKeys(options.prefix);
     const client = connect('commands');
+    const sharded = client instanceof Cluster;
     const node = random.id(NODE_ID_BYTES);
     const log = new RedisLog({ client, keys, options, random, sharded, now: () => clock.now() });
     const presence = new RedisPresence({ client, keys, options, node, sharded });

@@ -2,7 +2,7 @@
 
 import { Cluster, Redis, type ClusterOptions, type RedisOptions as ClientOptions } from 'ioredis';
 import type { CoreLogger } from '../../core/ports/application.js';
-import { defineScripts, type RedisClient } from './redis.scripts.js';
+import type { RedisClient } from './redis.scripts.js';
 import type { RedisOptions } from './redis.options.js';
 import { parseRedisUrl, type RedisAddress, type RedisPlace } from './redis.url.js';
 
@@ -33,7 +33,6 @@ export function makeClient(role: ConnectionRole, parts: ConnectionParts): RedisC
     address.kind === 'cluster'
       ? makeCluster(address, role, parts)
       : new PlainRedis(single(address, role, parts));
-  if (role === 'commands') defineScripts(client);
   logErrors(client, role, parts.logger);
   return client;
 }
@@ -71,7 +70,6 @@ function common(
     // What was sent and not answered is told to the caller at once, and never sent again behind his back.
     maxRetriesPerRequest: 0,
     autoResubscribe: false,
-    enableAutoPipelining: role === 'commands',
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls ? { tls: {} } : {}),
@@ -83,11 +81,10 @@ function makeCluster(
   role: ConnectionRole,
   parts: ConnectionParts,
 ): Cluster {
-  const { enableAutoPipelining = false, ...redisOptions } = common(address, role, parts);
+  const redisOptions = common(address, role, parts);
   const clusterOptions: ClusterOptions = {
     lazyConnect: true,
     enableOfflineQueue: false,
-    enableAutoPipelining,
     clusterRetryStrategy: retry(parts),
     shardedSubscribers: role === 'bus',
     slotsRefreshTimeout: parts.options.connectTimeoutMs,
