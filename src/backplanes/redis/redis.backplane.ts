@@ -63,6 +63,10 @@ export class RedisBackplane implements Backplane {
   async start(listener: BackplaneListener): Promise<void> {
     if (this.running !== undefined) return;
     const running = this.make((question) => listener.answer?.(question));
+    // The library says "Connection is closed" of whatever went wrong, and the cause in an event.
+    let trouble: Error | undefined;
+    const remember = (error: Error): void => void (trouble = error);
+    running.client.on('error', remember);
     try {
       await running.client.connect();
       await running.bus.start(listener);
@@ -76,8 +80,12 @@ export class RedisBackplane implements Backplane {
     } catch (cause) {
       running.bus.stop();
       running.client.disconnect();
-      const text = cause instanceof Error ? cause.message : String(cause);
-      throw new TrunklineError('unavailable', `Redis cannot be reached: ${text}`, { cause });
+      const closed = cause instanceof Error && cause.message === 'Connection is closed.';
+      const told = closed ? (trouble ?? cause) : ((cause as Error).cause ?? cause);
+      const text = told instanceof Error ? told.message : String(told);
+      throw new TrunklineError('unavailable', `Redis cannot be used: ${text}`, { cause });
+    } finally {
+      running.client.off('error', remember);
     }
   }
 

@@ -86,6 +86,8 @@ function makeCluster(
     lazyConnect: true,
     enableOfflineQueue: false,
     clusterRetryStrategy: retry(parts),
+    // Otherwise the library sends again what a lost node may have done.
+    retryDelayOnFailover: 0,
     shardedSubscribers: role === 'bus',
     slotsRefreshTimeout: parts.options.connectTimeoutMs,
     redisOptions,

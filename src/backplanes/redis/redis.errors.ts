@@ -10,7 +10,7 @@ const REFUSALS =
   /^(NOREPLICAS|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|OOM|BUSY|TRYAGAIN|UNBLOCKED|MOVED|ASK|NOGOODSLAVE)\b/;
 /** Said by the client library before anything was written to the socket. */
 const NOT_SENT =
-  /enableOfflineQueue|Connection is closed|ClusterAllFailed|Failed to refresh slots|connect ETIMEDOUT|All sentinels/i;
+  /enableOfflineQueue|ClusterAllFailed|Failed to refresh slots|connect ETIMEDOUT|All sentinels/i;
 
 const RETRY_MS = 1000;
 
