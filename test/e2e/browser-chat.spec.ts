@@ -15,7 +15,7 @@ let ben: { page: Page; errors: string[] };
 
 beforeAll(async () => {
   mkdirSync(SHOTS, { recursive: true });
-  server = await startServer();
+  server = await startServer({ TRUNKLINE_INSTANCE: 'rt-1' });
   browser = await launchBrowser();
   ana = await openPage(browser, server.url);
   ben = await openPage(browser, server.url);
@@ -47,6 +47,11 @@ describe('two pages side by side', { timeout: 60_000 }, () => {
     await ana.page.getByTestId('member').filter({ hasText: 'Ben' }).waitFor();
     await ben.page.getByTestId('member').filter({ hasText: 'Ana' }).waitFor();
     await ana.page.getByTestId('system').filter({ hasText: 'Ben' }).first().waitFor();
+  });
+
+  it('say which instance they talk to', async () => {
+    await ana.page.getByTestId('instance').filter({ hasText: 'rt-1' }).waitFor();
+    await ana.page.screenshot({ path: `${SHOTS}/chat-instance.png` });
   });
 
   it('show what the other writes, as text and never as markup', async () => {

@@ -104,6 +104,7 @@ const BAD: Readonly<Record<string, BadValues>> = {
   TRUNKLINE_API_RATE: RATE,
   TRUNKLINE_HTTP_RATE: RATE,
   TRUNKLINE_LOG_LEVEL: { values: ['loud', 'INFO', 'warning'], says: /silent.*trace/ },
+  TRUNKLINE_INSTANCE: { values: ['two words', 'x'.repeat(65), 'a"b', 'ü'], says: /may have 64 of/ },
   TRUNKLINE_DOMAINS: { values: ['shop', 'chat,shop', 'chat none', 'Chat'], says: /chat/ },
 };
 
@@ -188,6 +189,7 @@ describe('a good value', () => {
     ['TRUNKLINE_API_RATE', '1000/1h', ({ limits }) => limits.apiRate, { count: 1000, periodMs: 3_600_000 }],
     ['TRUNKLINE_HTTP_RATE', '20/1m', ({ limits }) => limits.httpRate, { count: 20, periodMs: 60_000 }],
     ['TRUNKLINE_LOG_LEVEL', 'debug', ({ ops }) => ops.logLevel, 'debug'],
+    ['TRUNKLINE_INSTANCE', 'rt-1.eu:a_b', ({ ops }) => ops.instance, 'rt-1.eu:a_b'],
     ['TRUNKLINE_DOMAINS', 'chat', ({ server }) => server.domains, ['chat']],
     ['TRUNKLINE_DOMAINS', 'none', ({ server }) => server.domains, []],
   ])('%s=%s is taken', (name, text, pick, expected) => {
@@ -197,6 +199,11 @@ describe('a good value', () => {
   it('of the heartbeat reaches both the transport that pings and the core that tells it', () => {
     const { config } = loadConfig({ TRUNKLINE_HEARTBEAT_MS: '1500' });
     expect([config.ws.heartbeatMs, config.core.heartbeatMs]).toEqual([1500, 1500]);
+  });
+
+  it('of the name reaches the core that tells it; without one it is host and process', () => {
+    expect(value({ TRUNKLINE_INSTANCE: 'rt-1' }, ({ core }) => core.instance)).toBe('rt-1');
+    expect(value({}, ({ core }) => core.instance)).toMatch(new RegExp(`^[\\w.-]+-${process.pid}$`));
   });
 
   it('that is empty or blank counts as not set', () => {

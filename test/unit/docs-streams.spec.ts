@@ -100,6 +100,7 @@ async function open(results: readonly SubscribeResult[], ready: Fields, retryMs:
   response.assignSocket(socket);
   let stream: SseStream | undefined;
   const core = {
+    instance: ready['instance'],
     admission: { check: () => {} },
     resumeBounds: { resumeMessages: Infinity, resumeBytes: Infinity },
     addSession: ({ link }: { link: SseStream }) => {

@@ -1,0 +1,192 @@
+// The Redis backplane when its Redis or the way to it fails: what it
+// says, how soon, and that everything works again afterwards.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RedisSettings } from '../../src/backplanes/redis/redis.options.js';
+import type { Position } from '../../src/protocol/position.js';
+import { ChaosProxy } from '../support/chaos-proxy.js';
+import {
+  append,
+  freshPrefix,
+  logOf,
+  offsetsOf,
+  outcome,
+  refusal,
+  startPeer,
+  stopPeers,
+  suspects,
+} from '../support/redis-nodes.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/wait.js';
+
+const upTo = (top: number): number[] => Array.from({ length: top }, (_, i) => i + 1);
+
+/** Milliseconds for the reply to a command, and what a busy machine may add to it. */
+const COMMAND_MS = 500;
+const SLACK_MS = 400;
+
+/** Milliseconds until a connection that only looks alive is given up and made anew. */
+const HALF_OPEN_MS = 5 * COMMAND_MS;
+
+let server: RedisServer;
+let settings: RedisSettings;
+const proxies: ChaosProxy[] = [];
+let channels = 0;
+const newChannel = (): string => `faults:${++channels}`;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+beforeEach(() => {
+  settings = { url: server.url, prefix: freshPrefix(), commandTimeoutMs: COMMAND_MS, beatMs: 100 };
+});
+afterEach(async () => {
+  server.resume();
+  await stopPeers();
+  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
+});
+afterAll(() => server.stop());
+
+/** A node whose way to Redis can be harmed. */
+async function behindProxy(): Promise<{ readonly proxy: ChaosProxy; readonly url: string }> {
+  const proxy = await ChaosProxy.start({ target: server.port });
+  proxies.push(proxy);
+  return { proxy, url: `redis://127.0.0.1:${proxy.port}` };
+}
+
+describe('a bus that was cut', () => {
+  it('is followed within a second by the names of the channels, last messages included', async () => {
+    const [listener, publisher] = [await startPeer(settings), await startPeer(settings)];
+    const names = upTo(20).map(newChannel);
+    await Promise.all(names.map((name) => listener.node.subscribe(name)));
+    let missed = 0;
+    for (const round of upTo(5)) {
+      listener.ear.suspects.length = 0;
+      await server.ask('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      const cut = performance.now();
+      for (const name of names) await append(publisher, name);
+      await listener.ear.until('suspicion', () => suspects(listener.ear, names));
+      expect(performance.now() - cut).toBeLessThan(1000);
+      for (const name of names) {
+        expect(await offsetsOf(listener, name)).toEqual(upTo(round));
+        if (!listener.ear.offsets(name).includes(round)) missed++;
+      }
+    }
+    expect(missed, 'messages that only the log could tell').toBeGreaterThan(0);
+    for (const name of names) await append(publisher, name);
+    await listener.ear.until('live again', () =>
+      names.every((one) => listener.ear.offsets(one).at(-1) === 6),
+    );
+  });
+
+  it('takes a subscribe of that moment, or refuses it; none that was taken stays deaf', async () => {
+    const [listener, publisher] = [await startPeer(settings), await startPeer(settings)];
+    for (const _ of upTo(10)) {
+      const names = upTo(30).map(newChannel);
+      const kill = server.ask('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      const asked = await Promise.allSettled(names.map((name) => listener.node.subscribe(name)));
+      await kill;
+      const taken = names.filter((_name, n) => asked[n]?.status === 'fulfilled');
+      for (const one of asked)
+        if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'unavailable' });
+      await until(() => listener.node.healthy(), 'the bus to be back');
+      for (const name of taken) await append(publisher, name);
+      await listener.ear.until('each one, live or as a suspicion', () =>
+        taken.every((name) => listener.ear.offsets(name).length > 0 || suspects(listener.ear, [name])),
+      );
+    }
+  });
+
+  it('is noticed although nothing says so: a half-open connection counts as lost', async () => {
+    const { proxy, url } = await behindProxy();
+    const [listener, publisher] = [await startPeer({ ...settings, url }), await startPeer(settings)];
+    const name = newChannel();
+    await append(listener, name);
+    await listener.node.subscribe(name);
+    proxy.blackHoleOpen();
+    const start = performance.now();
+    await append(publisher, name);
+    await listener.ear.until('suspicion', () => suspects(listener.ear, [name]));
+    expect(performance.now() - start).toBeLessThan(HALF_OPEN_MS);
+    // Commands have a connection of their own, which is as dead.
+    const works = async (): Promise<boolean> => (await outcome(append(listener, name))) === 'ok';
+    await until(works, 'publishes again', HALF_OPEN_MS);
+    expect(performance.now() - start).toBeLessThan(2 * HALF_OPEN_MS);
+    await until(() => listener.node.healthy(), 'all to be well');
+    await append(publisher, name);
+    await listener.ear.until('live', () => listener.ear.of(name).length > 0);
+  });
+});
+
+describe('a Redis that lost all', () => {
+  it('begins new epochs, and all channels are suspected', async () => {
+    const [listener, publisher] = [await startPeer(settings), await startPeer(settings)];
+    const name = newChannel();
+    await listener.node.subscribe(name);
+    const before = (await append(publisher, name)).position;
+    await append(publisher, name);
+    await listener.ear.until('both', () => listener.ear.offsets(name).length === 2);
+    await server.restart();
+    await listener.ear.until('suspicion', () => suspects(listener.ear, [name]));
+    await until(() => publisher.node.healthy() && listener.node.healthy(), 'both to be back');
+    const [top] = (await listener.node.tops([name])) as [Position];
+    expect(top).toEqual({ epoch: top.epoch, offset: 0, id: '' });
+    expect(top.epoch).not.toBe(before.epoch);
+    const after = (await append(publisher, name)).position;
+    expect(after).toMatchObject({ epoch: top.epoch, offset: 1 });
+    await listener.ear.until('live again', () => listener.ear.deliveries.at(-1)?.epoch === top.epoch);
+  });
+
+  it('has all scripts again, and so has one whose scripts were flushed', async () => {
+    const peer = await startPeer(settings);
+    const name = newChannel();
+    const entry = { session: 's', user: 'ana', name: undefined, since: 1 };
+    for (const round of upTo(3)) {
+      await server.ask('SCRIPT', 'FLUSH');
+      await append(peer, name);
+      await server.ask('SCRIPT', 'FLUSH');
+      expect(await offsetsOf(peer, name)).toEqual(upTo(round));
+      await server.ask('SCRIPT', 'FLUSH');
+      expect(await peer.node.tops([name])).toMatchObject([{ offset: round }]);
+      await server.ask('SCRIPT', 'FLUSH');
+      await peer.node.enter(name, entry);
+      await server.ask('SCRIPT', 'FLUSH');
+      expect(await peer.node.members(name)).toMatchObject([{ user: 'ana', connections: 1 }]);
+      await server.ask('SCRIPT', 'FLUSH');
+      await peer.node.exit(name, entry);
+    }
+  });
+});
+
+describe('a Redis that is away', () => {
+  it('is `unavailable` at once for all that is asked, and everything works after its return', async () => {
+    const peer = await startPeer(settings);
+    const name = newChannel();
+    await append(peer, name);
+    await server.shutdown();
+    try {
+      await until(() => !peer.node.healthy(), 'the loss to be noticed', 1000);
+      const entry = { session: 's', user: 'u', name: undefined, since: 1 };
+      const calls = [
+        () => append(peer, name),
+        () => logOf(peer, name),
+        () => peer.node.tops([name]),
+        () => peer.node.subscribe(name),
+        () => peer.node.enter(name, entry),
+        () => peer.node.members(name),
+        () => peer.node.control({ type: 'subscribe', user: 'u', channel: name }),
+      ];
+      for (const call of calls) {
+        const { code, ms } = await refusal(call());
+        expect(code).toBe('unavailable');
+        expect(ms).toBeLessThan(SLACK_MS);
+      }
+    } finally {
+      await server.begin();
+    }
+    await until(() => peer.node.healthy(), 'it to be well again');
+    await peer.node.subscribe(name);
+    await append(peer, name);
+    await peer.ear.until('live', () => peer.ear.offsets(name).length === 1);
+  });
+});
