@@ -23,7 +23,9 @@ export const opsOptions = z.object({
 
 /** Two instances on one machine differ by the process, two containers by the host. */
 function hostAndProcess(): string {
-  const host = hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 50);
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .slice(0, 50);
   return `${host}-${process.pid}`;
 }
 

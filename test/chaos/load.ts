@@ -61,9 +61,6 @@ export class Load {
   async stop(): Promise<void> {
     this.pauseSending();
     await until(() => this.publishers.every(({ pending }) => pending === 0), 'the last answers', SETTLE_MS);
-    // A retry waits outside the publishers for a moment.
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    await until(() => this.publishers.every(({ pending }) => pending === 0), 'the last retries', SETTLE_MS);
     this.abandon();
   }
 

@@ -107,15 +107,15 @@ export class PresenceWatcher {
   readonly leaves: { readonly user: string; readonly at: number }[] = [];
   private readonly present = new Map<string, Set<string>>();
 
-  private constructor(private readonly client: WsClient) {}
+  private client: WsClient | undefined;
 
   static async open(instance: Instance, channels: readonly string[]): Promise<PresenceWatcher> {
-    let watcher: PresenceWatcher | undefined;
+    const watcher = new PresenceWatcher();
     const client = await connect(instance.wsUrl, {
       token: instance.token('watcher'),
-      onText: (text) => watcher?.hear(text.toString()),
+      onText: (text) => watcher.hear(text.toString()),
     });
-    watcher = new PresenceWatcher(client);
+    watcher.client = client;
     for (const [id, channel] of channels.entries()) {
       watcher.present.set(channel, new Set());
       client.send({ event: 'subscribe', id, data: { channel, presence: true } });
@@ -129,7 +129,7 @@ export class PresenceWatcher {
   }
 
   close(): void {
-    this.client.cut();
+    this.client?.cut();
   }
 
   private hear(text: string): void {

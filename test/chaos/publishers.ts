@@ -90,7 +90,7 @@ export interface PublisherOptions {
 
 /** What a load needs of a publisher. */
 export interface Publisher {
-  /** Attempts without an answer. */
+  /** Attempts without an answer, and retries to come. */
   readonly pending: number;
   readonly ready: boolean;
   publish(channel: string): void;
@@ -99,6 +99,8 @@ export interface Publisher {
 
 abstract class Retrying implements Publisher {
   protected stopped = false;
+  /** Retries that have not gone out yet. */
+  protected waiting = 0;
 
   constructor(protected readonly options: PublisherOptions) {}
 
@@ -119,8 +121,17 @@ abstract class Retrying implements Publisher {
   protected settle(attempt: Attempt, answer: Answer | string | undefined): void {
     const { kind } = this.options.ledger.settle(attempt, answer);
     if (kind === 'ok' || !this.options.retries || this.stopped) return;
+    this.again({ ...attempt, n: attempt.n + 1 });
+  }
+
+  /** Once there is a connection to try it on. */
+  private again(wish: Omit<Attempt, 'sentAt'>): void {
+    this.waiting++;
     setTimeout(() => {
-      if (!this.stopped) this.try({ ...attempt, n: attempt.n + 1 });
+      this.waiting--;
+      if (this.stopped) return;
+      if (this.ready) this.try(wish);
+      else this.again(wish);
     }, RETRY_MS);
   }
 
@@ -140,7 +151,7 @@ export class WsPublisher extends Retrying {
   private lastId = 0;
 
   get pending(): number {
-    return this.flying.size;
+    return this.flying.size + this.waiting;
   }
 
   get ready(): boolean {
@@ -208,12 +219,16 @@ export class WsPublisher extends Retrying {
 /** One request each, to whichever instance takes it. */
 export class RestPublisher extends Retrying {
   readonly ready = true;
-  pending = 0;
+  private flying = 0;
+
+  get pending(): number {
+    return this.flying + this.waiting;
+  }
 
   protected override send(attempt: Attempt): void {
-    this.pending++;
+    this.flying++;
     void postMessage(this.options.pick(), attempt).then((answer) => {
-      this.pending--;
+      this.flying--;
       this.settle(attempt, answer);
     });
   }

@@ -4,7 +4,7 @@ import { decodeCursor, encodeCursor } from '../../src/protocol/cursor.js';
 import type { Position } from '../../client/src/index.js';
 import { poll } from '../support/poll-client.js';
 import { openSse, type SseClient } from '../support/sse-client.js';
-import { connect, type Frame, type Message, type WsClient } from '../support/ws-client.js';
+import { connect, type Frame, type WsClient } from '../support/ws-client.js';
 import type { Instance } from './cluster.js';
 import type { Track } from './track.js';
 
@@ -70,15 +70,16 @@ export class WsWire implements Session {
 
   static async open({ instance, channels, track }: Entering): Promise<WsWire> {
     const early: Frame[] = [];
-    let wire: WsWire | undefined;
+    const made: { wire?: WsWire } = {};
     const onText = (text: Buffer): void => {
       const frame = JSON.parse(text.toString()) as Frame;
-      if (wire === undefined) early.push(frame);
-      else wire.hear(frame);
+      if (made.wire === undefined) early.push(frame);
+      else made.wire.hear(frame);
     };
     const ws = { handshakeTimeout: OPEN_MS };
     const client = await connect(instance.wsUrl, { token: instance.token(track.name), onText, ws });
-    wire = new WsWire(track, client);
+    const wire = new WsWire(track, client);
+    made.wire = wire;
     for (const frame of early) wire.hear(frame);
     try {
       await limited(Promise.all(channels.map((channel) => wire.subscribe(channel))), OPEN_MS, 'Subscribing');
@@ -185,7 +186,7 @@ export const POLL_WIRE: Wire = async ({ instance, channels, track }) => {
       const next = (track.positions.get(channel)?.offset ?? 0) + 1;
       if (offset !== next)
         track.note(`asked with ${cursor}, was answered ${JSON.stringify({ ...body, messages: offset })}`);
-      track.message(channel, message as Message);
+      track.message(channel, message);
     }
     return body.cursor;
   };

@@ -28,12 +28,17 @@ export async function startConfiguredRedis({ replicas = false } = {}): Promise<C
   const file = join(folder, 'redis.conf');
   writeFileSync(file, replicas ? text.replaceAll(REPLICAS, '') : text);
   const place = ['--port', String(port), '--bind', '127.0.0.1'];
-  const server = await RedisServer.start({ port, args: ['--include', file, ...place] });
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const args = ['--include', file, ...place];
+  const server = await RedisServer.start({ port, args }).catch((error: unknown) => {
+    remove();
+    throw error;
+  });
   return {
     url: `redis://trunkline:${PASSWORD}@127.0.0.1:${port}`,
     stop: async () => {
       await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      remove();
     },
   };
 }

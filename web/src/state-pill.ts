@@ -25,7 +25,13 @@ export class StatePill {
   constructor(tryNow: () => void) {
     this.now.addEventListener('click', tryNow);
     // The visible text counts seconds; only the change of state is read out.
-    const seen = h('span', { class: 'pill-text', 'aria-hidden': 'true' }, this.main, this.detail, this.instance);
+    const seen = h(
+      'span',
+      { class: 'pill-text', 'aria-hidden': 'true' },
+      this.main,
+      this.detail,
+      this.instance,
+    );
     this.element = h(
       'div',
       { class: 'pill', 'data-testid': 'state' },

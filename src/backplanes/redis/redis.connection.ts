@@ -16,6 +16,8 @@ const PlainCluster = Cluster as new (seeds: RedisPlace[], options: ClusterOption
 const SHORTEST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2000;
 const KEEP_ALIVE_MS = 10_000;
+/** A half-open connection never confirms its end. */
+const DISCONNECT_MS = 100;
 /** One line of the log for each kind of trouble in this time, since a library that retries repeats itself. */
 const LOG_EVERY_MS = 5000;
 
@@ -66,6 +68,9 @@ function common(
     // On the bus a command is a subscribe of a whole batch; its own timer watches over it.
     ...(role === 'commands' ? { commandTimeout: options.commandTimeoutMs } : {}),
     keepAlive: KEEP_ALIVE_MS,
+    // Commands wait and nothing comes: the connection is half open, and a new one is made.
+    socketTimeout: options.commandTimeoutMs,
+    disconnectTimeout: DISCONNECT_MS,
     enableOfflineQueue: false,
     // What was sent and not answered is told to the caller at once, and never sent again behind his back.
     maxRetriesPerRequest: 0,
@@ -84,7 +89,8 @@ function makeCluster(
   const redisOptions = common(address, role, parts);
   const clusterOptions: ClusterOptions = {
     lazyConnect: true,
-    enableOfflineQueue: false,
+    // A node is connected to with its first command, which waits for that; its own time and bound hold meanwhile.
+    enableOfflineQueue: true,
     clusterRetryStrategy: retry(parts),
     // Otherwise the library sends again what a lost node may have done.
     retryDelayOnFailover: 0,
