@@ -1,7 +1,7 @@
 // Frames that wait for one session whose socket is full: bounded, with the overflow policies and the gaps they owe. Knows no socket.
 
 import type { GapPush } from '../protocol/frames.js';
-import type { DroppableFrame, Frame } from './batch.js';
+import type { DroppableFrame, Frame, Mark } from './batch.js';
 import { OVERFLOW_GAP } from './policy.js';
 
 export interface BacklogBounds {
@@ -215,9 +215,20 @@ export class Backlog {
   }
 }
 
-/** A gap as a frame: whoever has read it stands at its end. */
-export function gapFrame({ channel, epoch, to }: GapPush, bytes: Buffer): Frame {
-  return { bytes, droppable: undefined, mark: to === 0 ? undefined : { channel, epoch, offset: to, id: '' } };
+/** The log was replaced: a reader stands at the end of the gap, even at 0 when the new log is empty. */
+const REPLACED: ReadonlySet<GapPush['reason']> = new Set<GapPush['reason']>([
+  'epoch_changed',
+  'id_mismatch',
+  'ahead',
+]);
+
+/** Where a reader stands after a gap; undefined for one of events without offsets, which moves nobody. */
+export function gapMark({ channel, epoch, to, reason }: GapPush): Mark | undefined {
+  return to > 0 || REPLACED.has(reason) ? { channel, epoch, offset: to, id: '' } : undefined;
+}
+
+export function gapFrame(push: GapPush, bytes: Buffer): Frame {
+  return { bytes, droppable: undefined, mark: gapMark(push) };
 }
 
 /** A publication without a key conflates with all others of its channel that have none. */

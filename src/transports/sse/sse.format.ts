@@ -1,5 +1,6 @@
 // The wire format of server-sent events (WHATWG HTML §9.2): one event, made once for all readers. Nothing from outside can break a line.
 
+import { gapMark } from '../../core/backlog.js';
 import type { Frame, Mark } from '../../core/batch.js';
 import type { WireFormat } from '../../core/ports/link.js';
 import { encodeCursor, encodeEntry, joinEntries } from '../../protocol/cursor.js';
@@ -62,9 +63,8 @@ function idOf(push: Push): string | undefined {
     const { offset, id } = publication;
     return offset === 0 ? undefined : joinEntries([encodeEntry(channel, { epoch, offset, id })]);
   }
-  if (push.type === 'gap' && push.to > 0) {
-    return joinEntries([encodeEntry(push.channel, { epoch: push.epoch, offset: push.to, id: '' })]);
-  }
+  const mark = push.type === 'gap' ? gapMark(push) : undefined;
+  if (mark !== undefined) return cursorAt(mark);
   return push.type === 'subscribed' ? cursorAt(push.result) : undefined;
 }
 
