@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, openPage } from '../support/browser.js';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
+import { until } from '../support/wait.js';
 
 const PATHS = { sse: /\/sse\?/, polling: /\/poll\?/ } as const;
 const SHOTS = 'test-results/screenshots';
@@ -146,6 +147,10 @@ describe('the price board', { timeout: 60_000 }, () => {
     await page.getByTestId('transport-polling').check({ force: true });
     await waitForTransport(page, 'Long polling');
     // The poll that waits now is answered; the one after it is held back, as a slow network would.
+    await until(
+      () => server.realtime.sessions().some(({ transport }) => transport === 'polling'),
+      'a poll to wait',
+    );
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     await page.route(PATHS.polling, async (route) => {
