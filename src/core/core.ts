@@ -1,6 +1,6 @@
 // Puts the plain classes of the core together and owns the life of sessions. Knows no Nest and no transport.
 
-import { CLOSE } from '../protocol/codes.js';
+import { CLOSE, NO_CLOSE_CODE } from '../protocol/codes.js';
 import type { Cursor } from '../protocol/cursor.js';
 import { PROTOCOL_VERSION } from '../protocol/frames.js';
 import type { Position } from '../protocol/position.js';
@@ -56,7 +56,7 @@ const ENDED = { code: 'forbidden', message: 'The server ended this subscription.
 const KNOWN_CODES: ReadonlySet<number> = new Set([
   ...Object.values(CLOSE).map((row) => row.code),
   1005,
-  1006,
+  NO_CLOSE_CODE,
 ]);
 
 export class Core {

@@ -306,7 +306,7 @@ export class Feed {
       if (first.offset > asked.offset + 1) this.passOver(asked.offset + 1, first.offset - 1, 'expired');
       for (const publication of publications) {
         this.context.stats.repaired++;
-        this.advance(top.epoch, { publication, except: undefined });
+        this.advance(top.epoch, { publication, except: undefined, previous: undefined });
       }
     }
   }

@@ -1,7 +1,9 @@
 // Several channels joined as one step, for transports whose first answer speaks of all of them. Knows no transport.
 
 import { CLOSE } from '../protocol/codes.js';
+import type { Position } from '../protocol/position.js';
 import { ofChannel, TrunklineError } from './errors.js';
+import { NO_EPOCH } from './feed.js';
 import { bytesOf, type ResumeBounds, type Verdict } from './resume.js';
 import type { Session } from './session.js';
 import type { Subscribed, Subscriber, SubscribeRequest } from './subscriber.js';
@@ -23,6 +25,11 @@ export async function subscribeAll(
     if (outcome.status === 'fulfilled') return outcome.value;
     throw ofChannel(outcome.reason, requests[at]?.channel ?? '');
   });
+}
+
+/** A channel without a log has no place to come back to, and a reader of it misses nothing that was promised. */
+export function sinceOf(position: Position | undefined): Position | undefined {
+  return position?.epoch === NO_EPOCH ? undefined : position;
 }
 
 /** Throws `limit_exceeded` for more channels than a session may have. */

@@ -53,6 +53,9 @@ export const CLOSE = {
   moved: { code: 4202, reason: 'moved', doc: 'The session belongs to another instance now.' },
 } as const satisfies Record<string, CloseRow>;
 
+/** Stands for an end without a close code (RFC 6455 §7.1.5); never sent. */
+export const NO_CLOSE_CODE = 1006;
+
 export type CloseName = keyof typeof CLOSE;
 
 /** Any number, ours or not, to what a client should do: the range alone decides. */

@@ -35,6 +35,25 @@ export function busContract(bench: () => Bench): void {
       expect(bench().ears[1].deliveries.map(({ epoch }) => epoch)).toEqual([position.epoch, position.epoch]);
     });
 
+    it('tells the id of the publication before, by which reused offsets show', async () => {
+      const channel = await bench().heardByAll();
+      const [first, second] = await bench().appendMany(channel, 3);
+      await bench().hearsAll(2, channel, 3);
+      const told = bench().ears[2].deliveries.map(({ previous }) => previous);
+      expect(told).toEqual([undefined, first?.position.id, second?.position.id]);
+    });
+
+    it('brings one answer of each node to a question, and none of a node that stopped', async () => {
+      for (const node of ALL) bench().ears[node].says = { node };
+      const ask = (node: 0 | 1 | 2): Promise<readonly unknown[]> =>
+        bench().node(node).gather({ type: 'stats' });
+      expect(new Set((await ask(1)).map((answer) => JSON.stringify(answer)))).toEqual(
+        new Set(ALL.map((node) => JSON.stringify({ node }))),
+      );
+      await bench().node(2).stop();
+      expect(await ask(0)).toHaveLength(2);
+    });
+
     it('brings a publication once to its own node', async () => {
       const channel = bench().channel();
       await bench().node(0).subscribe(channel);

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { TransportAdapter } from '../support/transport-reader.js';
-import { PacedPublisher } from '../support/paced-publisher.js';
+import { pacedPublisher } from '../support/fast-publisher.js';
 import { until } from '../support/wait.js';
 import { from, type TransportBench } from './transport-bench.js';
 
@@ -33,7 +33,7 @@ export function liveContract(bench: () => TransportBench, { traits }: TransportA
 
     it('an opening under a fast publisher has no seam', async () => {
       const channel = bench().channel('large');
-      const publisher = new PacedPublisher(bench().server.realtime, channel);
+      const publisher = pacedPublisher(bench().server.realtime, channel);
       for (let round = 0; round < 5; round++) {
         const reader = await bench().open(channel);
         await until(() => reader.messages(channel).length >= 20 || reader.gaps(channel).length > 0, 'twenty');

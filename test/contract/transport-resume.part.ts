@@ -5,7 +5,7 @@ import { encodeCursor } from '../../src/protocol/cursor.js';
 import type { Position } from '../../src/protocol/position.js';
 import { TRANSPORTS } from '../support/transport-adapters.js';
 import type { Reader } from '../support/transport-reader.js';
-import { PacedPublisher } from '../support/paced-publisher.js';
+import { pacedPublisher } from '../support/fast-publisher.js';
 import { until } from '../support/wait.js';
 import { from, OUTBOX_BYTES, SMALL_SIZE, type TransportBench } from './transport-bench.js';
 
@@ -111,7 +111,7 @@ export function resumeContract(bench: () => TransportBench): void {
 
     it('again and again under a fast publisher leaves no gap and no repeat', async () => {
       const channel = bench().channel('large');
-      const publisher = new PacedPublisher(bench().server.realtime, channel);
+      const publisher = pacedPublisher(bench().server.realtime, channel);
       const offsets: number[] = [];
       let cursor: string | undefined;
       for (let round = 0; round < 12; round++) {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/protocol/codes.js';
-import { PacedPublisher } from '../support/paced-publisher.js';
+import { pacedPublisher } from '../support/fast-publisher.js';
 import { signToken } from '../support/server.js';
 import type { OpenOptions, TransportAdapter } from '../support/transport-reader.js';
 import { until } from '../support/wait.js';
@@ -91,7 +91,7 @@ export function rightsContract(bench: () => TransportBench, { name, traits }: Tr
       const channel = bench().channel('large');
       const exp = inSeconds(3);
       const reader = await bench().open(channel, { claims: { exp } });
-      const publisher = new PacedPublisher(bench().server.realtime, channel);
+      const publisher = pacedPublisher(bench().server.realtime, channel);
       const how = await reader.ended;
       const endedAt = Date.now();
       await publisher.stop();

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ChaosProxy, type Fault } from '../support/chaos-proxy.js';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
-import { PacedPublisher } from '../support/paced-publisher.js';
+import { pacedPublisher } from '../support/fast-publisher.js';
 import { poll, PollClient, type PollAnswer, type PollOptions } from '../support/poll-client.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { until } from '../support/wait.js';
@@ -65,7 +65,7 @@ describe('an answer that never arrives', () => {
     const random = new SeededRandom(SEED);
     const reader = readerOf(channel);
     await reader.next();
-    const publisher = new PacedPublisher(server.realtime, channel);
+    const publisher = pacedPublisher(server.realtime, channel);
     const seen: number[] = [];
     for (let round = 0; round < 60; round++) {
       if (random.below(2) === 0) seen.push(...offsetsOf(await reader.next({ wait: 1 })));
@@ -195,7 +195,7 @@ describe('a poll of several channels', () => {
     const options = { token: server.token('ana') };
     const reader = new PollClient(server.url, channels, options);
     await reader.next();
-    const publishers = channels.map((channel) => new PacedPublisher(server.realtime, channel));
+    const publishers = channels.map((channel) => pacedPublisher(server.realtime, channel));
     const seen = new Map<string, number[]>(channels.map((channel) => [channel, []]));
     const take = ({ body }: PollAnswer): void => {
       for (const { channel, offset } of body.messages) seen.get(channel)?.push(offset);

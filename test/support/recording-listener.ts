@@ -25,6 +25,8 @@ export class RecordingListener implements BackplaneListener {
   readonly presence: HeardPresence[] = [];
   readonly control: ControlMessage[] = [];
   readonly suspects: (readonly string[] | 'all')[] = [];
+  /** What it says to a question. */
+  says: unknown;
   private readonly looks = new Set<() => void>();
 
   onPublication(channel: string, epoch: string, delivery: Delivery): void {
@@ -35,6 +37,10 @@ export class RecordingListener implements BackplaneListener {
   onPresence(channel: string, event: PresenceEvent): void {
     this.presence.push({ channel, ...event });
     this.wake();
+  }
+
+  answer(): unknown {
+    return this.says;
   }
 
   onControl(message: ControlMessage): void {

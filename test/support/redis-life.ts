@@ -77,12 +77,12 @@ export class RedisLife {
     this.client = client;
     this.presence = new RedisPresence({ client, keys, options, node, sharded: false });
     this.orders = new RedisOrders(shared);
-    const figures = (): { sessions: number } => {
-      this.beats++;
-      return { sessions: node.length };
-    };
-    const { presence, orders } = this;
-    this.nodes = new RedisNodes({ ...shared, node, presence, orders, figures });
+    const sadd = client.sadd.bind(client);
+    client.sadd = ((key: string, member: string) => {
+      if (key === keys.nodes()) this.beats++;
+      return sadd(key, member);
+    }) as typeof client.sadd;
+    this.nodes = new RedisNodes({ ...shared, node, presence: this.presence });
   }
 
   async start(): Promise<this> {

@@ -243,6 +243,15 @@ describe('feed', () => {
       expect(client.pushes('gap')).toMatchObject([{ to: 7, reason: 'id_mismatch' }]);
     });
 
+    it('tells it when all that was written anew was lost on the bus, and exactly the next one comes', async () => {
+      await start();
+      await publish(5);
+      cluster.store.loseLast(CHANNEL, 2);
+      fate((offset) => (offset < 6 ? 'drop' : 'deliver'));
+      await publish(3);
+      expect(client.pushes('gap')).toMatchObject([{ to: 6, reason: 'id_mismatch' }]);
+    });
+
     it('tells a busy channel before anything later, and does not take what is new for a repeat', async () => {
       await start();
       await publish(5);

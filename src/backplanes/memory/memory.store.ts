@@ -113,12 +113,14 @@ export class MemoryStore {
       time: now,
       key,
     };
+    const previous = log?.top.id || undefined;
     const position =
       log === undefined || history === undefined
         ? { epoch: NO_EPOCH, offset: 0, id }
         : log.append(publication, history);
     if (idempotencyKey !== undefined) this.keys.remember(channel, idempotencyKey, { position, now });
-    this.bus.send({ kind: 'publication', channel, epoch: position.epoch, delivery: { publication, except } });
+    const delivery = { publication, except, previous };
+    this.bus.send({ kind: 'publication', channel, epoch: position.epoch, delivery });
     return { position, duplicate: false };
   }
 

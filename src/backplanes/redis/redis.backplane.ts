@@ -161,7 +161,7 @@ export class RedisBackplane implements Backplane {
     const log = new RedisLog({ client, keys, options, random, sharded, now: () => clock.now() });
     const presence = new RedisPresence({ client, keys, options, node, sharded });
     const orders = new RedisOrders({ client, keys, options, logger, clock });
-    const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence, orders });
+    const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence });
     const living = async (): Promise<number> => (await nodes.list()).length;
     const gather = new RedisGather({ client, keys, clock, node, living });
     const own = new Map<string, (payload: string) => void>([

@@ -56,7 +56,7 @@ export class RedisKeys {
     return `${this.prefix}:nodes`;
   }
 
-  /** String with the TTL of a node's life: its figures as JSON. */
+  /** String with the TTL of a node's life: the name of the node. */
   node(node: string): string {
     return `${this.prefix}:node:${node}`;
   }

@@ -153,15 +153,20 @@ export function deliveryOf(
   const second = payload.indexOf('\n', first + 1);
   const [epoch, offset, previous, ...rest] = payload.slice(0, Math.max(0, first)).split(' ');
   if (second < first || epoch === undefined || previous === undefined || rest.length > 0) return undefined;
-  const delivery = publicationOf(Number(offset), payload.slice(first + 1, second), payload.slice(second + 1));
-  return { epoch, delivery: previous === '' ? delivery : { ...delivery, previous } };
+  const delivery = publicationOf(
+    Number(offset),
+    payload.slice(first + 1, second),
+    payload.slice(second + 1),
+    previous || undefined,
+  );
+  return { epoch, delivery };
 }
 
-function publicationOf(offset: number, text: string, data: string): Delivery {
+function publicationOf(offset: number, text: string, data: string, previous?: string): Delivery {
   const head = parseHead(text);
   const { i: id, e: event, t: time, f, k: key, x: except } = head;
   const from = f === undefined ? undefined : { user: f.user, name: f.name };
-  return { publication: { offset, id, event, data, from, time, key }, except };
+  return { publication: { offset, id, event, data, from, time, key }, except, previous };
 }
 
 function parseHead(text: string): Head {

@@ -13,13 +13,6 @@ const SWEEP_BATCH = 100;
 /** Entries are refreshed so many times within their life, so that one that fails is no harm. */
 const REFRESHES = 3;
 
-export type Figures = Readonly<Record<string, unknown>>;
-
-export interface NodeState {
-  readonly node: string;
-  readonly figures: Figures;
-}
-
 export interface NodesParts {
   readonly client: RedisClient;
   readonly keys: RedisKeys;
@@ -28,10 +21,6 @@ export interface NodesParts {
   readonly logger: CoreLogger;
   readonly node: string;
   readonly presence: RedisPresence;
-  /** Looked at when this node was away. */
-  readonly orders: { wake(): void };
-  /** What the others are told about this node. */
-  readonly figures?: () => Figures;
 }
 
 export class RedisNodes {
@@ -52,7 +41,6 @@ export class RedisNodes {
   private stopped = false;
   private readonly onReady = (): void => {
     this.parts.presence.refreshSoon();
-    this.parts.orders.wake();
     this.beat();
   };
 
@@ -89,13 +77,13 @@ export class RedisNodes {
     }
   }
 
-  /** The nodes that live now, this one included. */
-  async list(): Promise<readonly NodeState[]> {
+  /** The names of the nodes that live now, this one included. */
+  async list(): Promise<readonly string[]> {
     const { client, keys } = this.parts;
     try {
       const lives = await client.smembers(keys.nodes());
-      const states = await Promise.all(lives.map((life) => client.get(keys.node(life))));
-      return states.flatMap((text) => (text === null ? [] : [JSON.parse(text) as NodeState]));
+      const names = await Promise.all(lives.map((life) => client.get(keys.node(life))));
+      return names.filter((name) => name !== null);
     } catch (error) {
       throw fromRedis(error, 'read');
     }
@@ -137,17 +125,15 @@ export class RedisNodes {
   }
 
   private async sign(): Promise<void> {
-    const { client, keys, options, node, presence, orders, figures } = this.parts;
-    const text = JSON.stringify({ node, figures: figures?.() ?? {} });
+    const { client, keys, options, node, presence } = this.parts;
     const ttl = options.nodeTtlMs;
-    if (this.known && (await client.set(keys.node(this.life), text, 'PX', ttl, 'XX')) === null) this.begin();
-    if (!this.known) await client.set(keys.node(this.life), text, 'PX', ttl);
+    if (this.known && (await client.set(keys.node(this.life), node, 'PX', ttl, 'XX')) === null) this.begin();
+    if (!this.known) await client.set(keys.node(this.life), node, 'PX', ttl);
     await client.sadd(keys.nodes(), this.life);
     await client.pexpire(keys.nodes(), options.entryTtlMs);
     if (this.known) return;
     this.known = true;
     presence.renew(this.life);
-    orders.wake();
   }
 
   private begin(): void {

@@ -81,8 +81,8 @@ export interface BackplaneListener {
 export interface Delivery {
   readonly publication: Publication;
   readonly except: string | undefined;
-  /** Id of the publication before it, where the bus tells it: an offset that was used anew after lost writes shows by it. */
-  readonly previous?: string | undefined;
+  /** Id of the publication before it, undefined where there is none: an offset that was used anew after lost writes shows by it. */
+  readonly previous: string | undefined;
 }
 
 /**

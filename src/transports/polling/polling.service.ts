@@ -2,18 +2,16 @@
 
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Core } from '../../core/core.js';
-import { NO_EPOCH } from '../../core/feed.js';
 import type { Identity } from '../../core/identity.js';
-import { checkCount, errorOfClose, putOff, subscribeAll } from '../../core/joint.js';
+import { checkCount, errorOfClose, putOff, sinceOf, subscribeAll } from '../../core/joint.js';
 import { ofChannel } from '../../core/errors.js';
 import type { Clock } from '../../core/ports/time.js';
 import type { Session } from '../../core/session.js';
 import type { Subscribed } from '../../core/subscriber.js';
 import { CHANNEL_ROUTER, CLOCK } from '../../core/tokens.js';
 import type { ChannelRouter } from '../../core/ports/application.js';
-import { CLOSE } from '../../protocol/codes.js';
+import { CLOSE, NO_CLOSE_CODE } from '../../protocol/codes.js';
 import type { Cursor } from '../../protocol/cursor.js';
-import type { Position } from '../../protocol/position.js';
 import { PollAnswer } from './polling.answer.js';
 import { POLL_ENTRIES } from './polling.format.js';
 import { PollWaiter, type WaitOutcome } from './polling.waiter.js';
@@ -72,7 +70,7 @@ export class PollingService implements OnModuleDestroy {
     waiter.session = session;
     this.waiting.add(session);
     onAbort(() => {
-      session.closed(NO_CODE);
+      session.closed(NO_CLOSE_CODE);
       waiter.end();
     });
     try {
@@ -120,16 +118,9 @@ export class PollingService implements OnModuleDestroy {
   }
 }
 
-/** A connection that ended without a code. */
-const NO_CODE = 1006;
-
 function finish(answer: PollAnswer, outcome: WaitOutcome): PollAnswer {
   if (outcome.type === 'news') answer.addFrames(outcome.frames);
   // A drain says: ask again, elsewhere. Everything else that ends a session is told.
   else if (outcome.type === 'closed' && outcome.code !== CLOSE.goingAway.code) throw errorOfClose(outcome);
   return answer;
-}
-
-function sinceOf(position: Position | undefined): Position | undefined {
-  return position?.epoch === NO_EPOCH ? undefined : position;
 }

@@ -3,12 +3,11 @@
 import type { ServerResponse } from 'node:http';
 import type { Core } from '../../core/core.js';
 import { TrunklineError } from '../../core/errors.js';
-import { NO_EPOCH } from '../../core/feed.js';
 import type { Identity } from '../../core/identity.js';
-import { errorOfClose, putOff, subscribeAll } from '../../core/joint.js';
+import { errorOfClose, putOff, sinceOf, subscribeAll } from '../../core/joint.js';
 import type { Session } from '../../core/session.js';
 import type { Subscribed } from '../../core/subscriber.js';
-import { CLOSE } from '../../protocol/codes.js';
+import { CLOSE, NO_CLOSE_CODE } from '../../protocol/codes.js';
 import type { Cursor } from '../../protocol/cursor.js';
 import { encodeMessage } from '../../protocol/encode.js';
 import { PROTOCOL_VERSION } from '../../protocol/frames.js';
@@ -52,7 +51,7 @@ export async function openStream(
   const session = core.addSession({ identity, format: SSE_EVENTS, link: stream });
   stream.session = session;
   // It may have gone while its credential was checked, and then nobody tells us any more.
-  if (stream.abandoned) return session.closed(NO_CODE);
+  if (stream.abandoned) return session.closed(NO_CLOSE_CODE);
   const joined = await join(core, session, { channels, cursor, presence });
   if (stream.closedEarly !== undefined) throw errorOfClose(stream.closedEarly);
   if (session.ended) return;
@@ -86,9 +85,6 @@ function unread(result: SubscribeResult, cursor: Cursor): SubscribeResult {
   return { ...result, ...cursor.get(result.channel), messages: [] };
 }
 
-/** A connection that ended without a code. */
-const NO_CODE = 1006;
-
 async function join(
   core: Core,
   session: Session,
@@ -107,11 +103,6 @@ async function join(
     session.close(CLOSE.normal);
     throw early === undefined ? error : errorOfClose(early);
   }
-}
-
-/** A channel without a log has no place to come back to, and a reader of it misses nothing that was promised. */
-function sinceOf(position: Position | undefined): Position | undefined {
-  return position?.epoch === NO_EPOCH ? undefined : position;
 }
 
 /** Where the reader stands before the messages that follow `ready`. */

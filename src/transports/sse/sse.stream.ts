@@ -6,14 +6,13 @@ import type { Socket } from 'node:net';
 import type { Batch, Mark } from '../../core/batch.js';
 import type { Link } from '../../core/ports/link.js';
 import type { Session } from '../../core/session.js';
+import { NO_CLOSE_CODE } from '../../protocol/codes.js';
 import { encodeEntry, joinEntries, MAX_CURSOR_LENGTH } from '../../protocol/cursor.js';
 import type { Position } from '../../protocol/position.js';
 import { eventText, withId } from './sse.format.js';
 import { END_ID } from './sse.tokens.js';
 
 const COMMENT = Buffer.from(':\n\n');
-/** A connection that ended without a code. */
-const NO_CODE = 1006;
 const TERMINAL_FROM = 4000;
 const TERMINAL_TO = 4099;
 
@@ -141,7 +140,7 @@ export class SseStream implements Link {
   /** The connection is over, whoever ended it. */
   private gone(): void {
     this.owner.forget(this);
-    this.session?.closed(NO_CODE);
+    this.session?.closed(NO_CLOSE_CODE);
   }
 
   /** Once several, always: frames of a channel that was left may still be on their way. */
