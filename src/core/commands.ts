@@ -66,8 +66,9 @@ export class CommandRunner implements Commands {
   }
 
   private async publish(session: Session, command: PublishCommand): Promise<Outcome> {
+    const { publisher } = this.context;
     const { channel, event, data, key, idempotencyKey, echo } = command;
-    const result = await this.context.publisher.publish({
+    const prepared = await publisher.prepare({
       channel,
       event,
       data,
@@ -77,7 +78,7 @@ export class CommandRunner implements Commands {
       identity: session.identity,
       session: session.id,
     });
-    return { result: { type: 'publish', result } };
+    return { later: publisher.append(prepared).then((result) => ({ type: 'publish', result })) };
   }
 
   private async authenticate(session: Session, token: string): Promise<Outcome> {

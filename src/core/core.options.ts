@@ -29,8 +29,16 @@ export const coreOptions = z.object({
   leaveGraceMs: z.int().min(0).max(MAX_TIMER_MS).default(2000),
   /** Most publications one resume may give; more is refused with `too_many`. More than an outbox holds, so that who was cut off can come back. */
   resumeMessages: z.int().min(1).default(5000),
-  /** Milliseconds between comparisons of idle channels with the top of their log. */
-  positionCheckMs: z.int().min(100).max(MAX_TIMER_MS).default(5000),
+  /** Newest publications of each channel in use that are also held in memory, for those who come back. 0: none. */
+  tailMessages: bound.max(10_000).default(100),
+  /** Bytes of all of these together; channels that were quiet for the longest time make room. */
+  tailBytes: bound.default(16_777_216),
+  /** Milliseconds between comparisons of idle channels with the top of their log. At most 10,000: that much is promised. */
+  positionCheckMs: z.int().min(100).max(10_000).default(5000),
+  /** Milliseconds a revocation is remembered: at least the longest life of a token, or a refused one becomes good again. 30 days. */
+  revocationMs: z.int().min(60_000).default(2_592_000_000),
+  /** Revocations that are remembered at a time, about 0.3 KB each; one more is refused. 0: no limit. */
+  maxRevocations: bound.default(100_000),
   /** Milliseconds an unused channel stays subscribed on the backplane, so that a quick return costs nothing. */
   feedLingerMs: z.int().min(0).max(MAX_TIMER_MS).default(1000),
 });

@@ -29,6 +29,7 @@ import type { ResumeBounds } from './resume.js';
 import { Session, type SessionContext } from './session.js';
 import { CoreStats } from './stats.js';
 import { Subscriber } from './subscriber.js';
+import { Tails } from './tail.js';
 
 export interface CoreDependencies {
   readonly backplane: Backplane;
@@ -81,7 +82,8 @@ export class Core {
     const bytes = options.outboxBytes || Infinity;
     const bounds = { resumeMessages: options.resumeMessages, resumeBytes: bytes };
     this.resumeBounds = bounds;
-    this.hub = new Hub({ backplane, stats, logger, clock, positionCheckMs, feedLingerMs });
+    const tails = new Tails({ messages: options.tailMessages, bytes: options.tailBytes });
+    this.hub = new Hub({ backplane, stats, logger, clock, tails, positionCheckMs, feedLingerMs });
     this.hub.onControlMessage = (message) => this.obey(message);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
     this.publisher = new Publisher({ backplane, router, stats });

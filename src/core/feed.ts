@@ -1,22 +1,24 @@
 // One channel on this instance: its position, the sessions that listen, and the check that nothing is missed between them.
 // Pub/sub is a wake-up, the log is the truth: holes are filled from the log before anything later is delivered.
 
-import type { GapPush, Push } from '../protocol/frames.js';
 import type { Position } from '../protocol/position.js';
 import type { GapReason, Publication } from '../protocol/publication.js';
-import { gapFrame } from './backlog.js';
-import type { DroppableFrame, Frame } from './batch.js';
+import { Audience } from './audience.js';
+import type { DroppableFrame } from './batch.js';
 import type { ChannelPolicy } from './policy.js';
-import type { Backplane, Delivery, PresenceEvent } from './ports/backplane.js';
+import type { Backplane, Delivery, LogSlice, PresenceEvent, ReadOptions } from './ports/backplane.js';
 import type { CoreLogger } from './ports/application.js';
-import type { WireFormat } from './ports/link.js';
+import type { Clock } from './ports/time.js';
 import type { CoreStats } from './stats.js';
 import type { Subscription } from './subscription.js';
+import { Tail, type Tails } from './tail.js';
 
 export interface FeedContext {
   readonly backplane: Backplane;
   readonly stats: CoreStats;
   readonly logger: CoreLogger;
+  readonly clock: Clock;
+  readonly tails: Tails;
 }
 
 /** Epoch shown for channels without history: positions mean nothing there. */
@@ -38,20 +40,22 @@ export class Feed {
   private repairing: object | undefined;
   private restartReason: GapReason = 'epoch_changed';
   private held: { epoch: string; delivery: Delivery }[] = [];
-  private readonly live = new Map<WireFormat, Subscription[]>();
-  /** Joining, or ahead of the bus because their reply was read from the log. */
-  private readonly waiting = new Set<Subscription>();
+  private readonly audience: Audience;
+  private readonly tail: Tail;
+  /** A read for somebody who comes back; the next ones wait for it, since it may do for them too. */
+  private asking: Promise<LogSlice> | undefined;
 
   constructor(
     readonly channel: string,
     readonly policy: ChannelPolicy,
     private readonly context: FeedContext,
-  ) {}
+  ) {
+    this.audience = new Audience(channel, context.stats);
+    this.tail = new Tail(context.tails, policy.history?.size ?? 0);
+  }
 
   get size(): number {
-    let size = this.waiting.size;
-    for (const group of this.live.values()) size += group.length;
-    return size;
+    return this.audience.size;
   }
 
   get open(): boolean {
@@ -80,7 +84,7 @@ export class Feed {
   }
 
   join(subscription: Subscription): void {
-    this.waiting.add(subscription);
+    this.audience.join(subscription);
   }
 
   /** The reply is out, in this very step: send what was held, then live. `generation` is the one the reply speaks of. */
@@ -88,32 +92,51 @@ export class Feed {
     if (generation !== this.generation) {
       // The log was replaced between the reply's making and its sending.
       const { epoch, offset } = this.position;
-      const gap = {
-        channel: this.channel,
-        epoch,
-        from: Math.min(1, offset),
-        to: offset,
-        count: offset,
-      } as const;
-      const push: Push = { type: 'gap', ...gap, reason: this.restartReason };
-      subscription.listener.send(frameOf(subscription.listener.format, push, new Map()));
+      const reason = this.restartReason;
+      this.audience.tellGapTo(subscription, { epoch, from: Math.min(1, offset), to: offset, reason });
       subscription.offset = offset;
     }
     subscription.release();
-    if (subscription.offset <= this.position.offset) this.promote(subscription);
+    if (subscription.offset <= this.position.offset) this.audience.promote(subscription);
   }
 
   leave(subscription: Subscription): void {
-    this.waiting.delete(subscription);
-    if (subscription.index < 0) return;
-    const group = this.live.get(subscription.listener.format) as Subscription[];
-    const last = group.pop() as Subscription;
-    if (last !== subscription) {
-      group[subscription.index] = last;
-      last.index = subscription.index;
+    this.audience.leave(subscription);
+  }
+
+  /** What a reader at `since` has missed, from memory; undefined when the log must be asked. */
+  recall(since: Position): LogSlice | undefined {
+    if (!this.opened || !this.keepsLog) return undefined;
+    const { position } = this;
+    // Only a position with its id is proof; without one the log is asked.
+    const proven = since.id === '' || since.id === position.id;
+    if (since.epoch === position.epoch && since.offset === position.offset && proven)
+      return { top: position, idAtAfter: position.id || undefined, publications: [] };
+    return this.fresh ? this.tail.after(since, position) : undefined;
+  }
+
+  /** The last value, from memory. */
+  get newest(): Publication | undefined {
+    return this.opened && this.fresh ? this.tail.last(this.position.offset) : undefined;
+  }
+
+  /**
+   * As `recall`, and from the log where memory does not reach. Those who come at one time wait for one question; whoever that
+   * does not help asks for himself, so nobody waits for more than two. Rejects as the log does.
+   */
+  async missed(since: Position, question: ReadOptions): Promise<LogSlice> {
+    const waitedFor = this.asking;
+    // When the log does not answer it does not answer anybody.
+    if (waitedFor !== undefined) await waitedFor;
+    const known = this.recall(since);
+    if (known !== undefined) return known;
+    const asking = this.ask(since, question);
+    this.asking ??= asking;
+    try {
+      return await asking;
+    } finally {
+      if (this.asking === asking) this.asking = undefined;
     }
-    subscription.index = -1;
-    if (group.length === 0) this.live.delete(subscription.listener.format);
   }
 
   /** From the bus. Never throws. */
@@ -134,18 +157,7 @@ export class Feed {
   }
 
   presence(event: PresenceEvent): void {
-    const frames = new Map<WireFormat, Frame>();
-    const push: Push = { type: event.type, channel: this.channel, member: event.member };
-    for (const [format, group] of this.live) {
-      for (const subscription of group) {
-        if (subscription.wantsPresence) subscription.listener.send(frameOf(format, push, frames));
-      }
-    }
-    for (const subscription of this.waiting) {
-      const own = event.member.user === subscription.listener.user;
-      if (!subscription.wantsPresence || own) continue;
-      this.offer(subscription, 0, frameOf(subscription.listener.format, push, frames));
-    }
+    this.audience.presence(event);
   }
 
   /**
@@ -173,6 +185,7 @@ export class Feed {
   close(): void {
     this.opened = false;
     this.held = [];
+    this.tail.clear();
     this.repairing = undefined;
   }
 
@@ -213,55 +226,34 @@ export class Feed {
   }
 
   private advance(epoch: string, delivery: Delivery): void {
-    const { offset, id } = delivery.publication;
-    this.position = { epoch, offset, id };
+    const { publication } = delivery;
+    this.tail.add(this.position, publication);
+    this.position = { epoch, offset: publication.offset, id: publication.id };
     this.deliver(delivery);
   }
 
-  private deliver({ publication, except }: Delivery): void {
-    const frames = new Map<WireFormat, Frame>();
-    const droppable = this.droppable(publication);
-    const push: Push = { type: 'message', channel: this.channel, epoch: droppable.epoch, publication };
-    for (const [format, group] of this.live) {
-      const frame = frameOf(format, push, frames, droppable);
-      for (const subscription of group) {
-        if (except === undefined || subscription.listener.id !== except) subscription.listener.send(frame);
-      }
-    }
-    for (const subscription of this.waiting) {
-      if (except !== undefined && subscription.listener.id === except) continue;
-      const frame = frameOf(subscription.listener.format, push, frames, droppable);
-      this.offer(subscription, publication.offset, frame);
-    }
+  private deliver(delivery: Delivery): void {
+    const { offset, id, key } = delivery.publication;
+    const { channel, policy } = this;
+    const { epoch } = this.position;
+    const droppable: DroppableFrame = { channel, epoch, offset, id, key, overflow: policy.overflow };
+    this.audience.deliver(delivery, droppable);
   }
 
-  private droppable(publication: Publication): DroppableFrame {
-    return {
-      channel: this.channel,
-      epoch: this.position.epoch,
-      offset: publication.offset,
-      id: publication.id,
-      key: publication.key,
-      overflow: this.policy.overflow,
-    };
+  /** The log forgets all of a channel some time after its last publication; so does its copy. */
+  private get fresh(): boolean {
+    const last = this.tail.last(this.position.offset);
+    return last !== undefined && this.context.clock.now() - last.time < (this.policy.history?.ttlMs ?? 0);
   }
 
-  private offer(subscription: Subscription, offset: number, frame: Frame): void {
-    if (subscription.joining) {
-      subscription.hold(offset, frame);
-      return;
-    }
-    if (offset === 0 || offset > subscription.offset) subscription.listener.send(frame);
-    if (offset >= subscription.offset) this.promote(subscription);
-  }
-
-  private promote(subscription: Subscription): void {
-    this.waiting.delete(subscription);
-    const { format } = subscription.listener;
-    let group = this.live.get(format);
-    if (group === undefined) this.live.set(format, (group = []));
-    subscription.index = group.length;
-    group.push(subscription);
+  private async ask(since: Position, question: ReadOptions): Promise<LogSlice> {
+    const { generation, position: known } = this;
+    const slice = await this.context.backplane.read(this.channel, question);
+    this.observe(slice.top, known);
+    const { epoch, offset, id } = this.position;
+    const agrees = slice.top.epoch === epoch && slice.top.offset === offset && slice.top.id === id;
+    if (this.opened && generation === this.generation && agrees) this.tail.seed(since, slice);
+    return slice;
   }
 
   private repair(): void {
@@ -320,69 +312,15 @@ export class Feed {
     this.position = top;
     this.generation++;
     this.restartReason = reason;
-    for (const subscription of this.waiting) subscription.forget();
-    this.tellGap({ from, to: top.offset, reason }, true);
-    for (const subscription of [...this.waiting]) {
-      if (subscription.joining) continue;
-      subscription.offset = top.offset;
-      this.promote(subscription);
-    }
+    this.tail.clear();
+    this.audience.restart({ epoch: top.epoch, from, to: top.offset, reason });
   }
 
   private passOver(from: number, to: number, reason: GapReason): void {
     this.position = { ...this.position, offset: to, id: '' };
-    this.tellGap({ from, to, reason }, false);
-  }
-
-  /** `ahead`: also those whose reply went further than `to`, since what they were given is void. */
-  private tellGap(
-    { from, to, reason }: { from: number; to: number; reason: GapReason },
-    ahead: boolean,
-  ): void {
-    const { epoch } = this.position;
-    const push: GapPush = {
-      type: 'gap',
-      channel: this.channel,
-      epoch,
-      from,
-      to,
-      count: to - from + 1,
-      reason,
-    };
-    const frames = new Map<WireFormat, Frame>();
-    for (const [format, group] of this.live) {
-      this.context.stats.discontinuities += group.length;
-      for (const subscription of group) subscription.listener.send(frameOf(format, push, frames));
-    }
-    for (const subscription of this.waiting) {
-      if (subscription.joining) {
-        // Released with what is held if its reply turns out to end before it; a restart has its own way.
-        if (!ahead) subscription.hold(to, frameOf(subscription.listener.format, push, frames));
-        continue;
-      }
-      if (!ahead && subscription.offset > to) continue;
-      this.context.stats.discontinuities++;
-      subscription.listener.send(frameOf(subscription.listener.format, push, frames));
-    }
+    this.tail.clear();
+    this.audience.tellGap({ epoch: this.position.epoch, from, to, reason });
   }
 }
 
 const RESOLVED = Promise.resolve();
-
-/** Each wire format in use is asked once. */
-function frameOf(
-  format: WireFormat,
-  push: Push,
-  made: Map<WireFormat, Frame>,
-  droppable?: DroppableFrame,
-): Frame {
-  let frame = made.get(format);
-  if (frame === undefined) made.set(format, (frame = makeFrame(format, push, droppable)));
-  return frame;
-}
-
-function makeFrame(format: WireFormat, push: Push, droppable: DroppableFrame | undefined): Frame {
-  const bytes = format.push(push);
-  if (push.type === 'gap') return gapFrame(push, bytes);
-  return { bytes, droppable, mark: droppable?.offset === 0 ? undefined : droppable };
-}

@@ -8,13 +8,11 @@ import type {
   Question,
 } from './ports/backplane.js';
 import { Feed, type FeedContext } from './feed.js';
-import type { Clock } from './ports/time.js';
 import type { ChannelPolicy } from './policy.js';
 import type { Session } from './session.js';
 import type { Subscription } from './subscription.js';
 
 export interface HubContext extends FeedContext {
-  readonly clock: Clock;
   /** Milliseconds between position checks. */
   readonly positionCheckMs: number;
   /** Milliseconds an unused channel stays subscribed. */
@@ -41,6 +39,7 @@ export class Hub implements BackplaneListener {
   private checking = false;
   onControlMessage: (message: ControlMessage) => void = () => {};
   onQuestion: (question: Question) => unknown = () => undefined;
+  onRevocations: BackplaneListener['onRevocations'] = () => {};
 
   constructor(private readonly context: HubContext) {
     this.scheduleCheck();

@@ -6,7 +6,7 @@ import { TrunklineError } from './errors.js';
 import { publisherInfo, type Identity } from './identity.js';
 import { authorize, type ChannelPolicy } from './policy.js';
 import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
-import type { Backplane } from './ports/backplane.js';
+import type { AppendOptions, Backplane, Draft } from './ports/backplane.js';
 import type { CoreStats } from './stats.js';
 
 export interface PublishRequest {
@@ -23,6 +23,13 @@ export interface PublishRequest {
   readonly session?: string | undefined;
 }
 
+/** Allowed, checked, and as its handler wants it. */
+export interface PreparedPublish {
+  readonly channel: string;
+  readonly draft: Draft;
+  readonly options: AppendOptions;
+}
+
 export interface PublisherContext {
   readonly backplane: Backplane;
   readonly router: ChannelRouter;
@@ -33,6 +40,11 @@ export class Publisher {
   constructor(private readonly context: PublisherContext) {}
 
   async publish(request: PublishRequest): Promise<PublishResult> {
+    return this.append(await this.prepare(request));
+  }
+
+  /** Rejects with whatever refuses it; then nothing was done. Whoever prepares one after another and appends in that order keeps order. */
+  async prepare(request: PublishRequest): Promise<PreparedPublish> {
     const { channel, event, identity } = request;
     const resolved = this.context.router.resolve(channel);
     if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
@@ -43,18 +55,23 @@ export class Publisher {
     }
     checkSize(request.data, policy);
     const data = await this.handled(resolved, request);
-    const appended = await this.context.backplane.append(
+    return {
       channel,
-      { event, data, from: publisherInfo(identity), key: request.key },
-      {
+      draft: { event, data, from: publisherInfo(identity), key: request.key },
+      options: {
         history: policy.ephemeral.has(event) ? undefined : policy.history,
         idempotencyKey: request.idempotencyKey,
         except: request.except,
       },
-    );
-    if (appended.duplicate) this.context.stats.duplicatesSuppressed++;
-    else this.context.stats.published++;
-    return { channel, ...appended.position, duplicate: appended.duplicate };
+    };
+  }
+
+  async append({ channel, draft, options }: PreparedPublish): Promise<PublishResult> {
+    const { backplane, stats } = this.context;
+    const { position, duplicate } = await backplane.append(channel, draft, options);
+    if (duplicate) stats.duplicatesSuppressed++;
+    else stats.published++;
+    return { channel, ...position, duplicate };
   }
 
   private async handled(resolved: ResolvedChannel, request: PublishRequest): Promise<string> {

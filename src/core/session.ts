@@ -19,11 +19,14 @@ import type { Link, WireFormat } from './ports/link.js';
 import type { Clock } from './ports/time.js';
 import type { Listener, Subscription } from './subscription.js';
 
-export interface Outcome {
-  readonly result: CommandResult;
-  /** Runs right after the reply was handed to the outbox. */
-  readonly after?: () => void;
-}
+export type Outcome =
+  | {
+      readonly result: CommandResult;
+      /** Runs right after the reply was handed to the outbox. */
+      readonly after?: () => void;
+    }
+  /** It has its place in the order of things, and only its answer is to come. */
+  | { readonly later: Promise<CommandResult> };
 
 /** What carries out the commands of sessions; the session gives order and answers. */
 export interface Commands {
@@ -58,6 +61,11 @@ const EXCESS_FORGIVEN = 20;
 /** Frames that wait for an earlier one before the transport stops reading, and at which it goes on. */
 const INBOX_PAUSE = 64;
 const INBOX_RESUME = 16;
+/**
+ * Publishes of one session on their way to the log at a time. They are given to it in order; who sends many without waiting is not held
+ * up by the time each answer takes, and a log that stands still fails them together and not one after another.
+ */
+const OVERLAP = 64;
 
 export class Session implements Listener, OutboxOwner {
   readonly id: string;
@@ -74,6 +82,8 @@ export class Session implements Listener, OutboxOwner {
   private inbox: Decoded[] = [];
   private running = false;
   private paused = false;
+  /** Answers to come. */
+  private readonly pending = new Set<Promise<void>>();
   private malformed = 0;
   private excess = 0;
   /** Far over the rate: what has come is answered, nothing more is taken, and then the session ends. */
@@ -203,8 +213,17 @@ export class Session implements Listener, OutboxOwner {
   private async run(): Promise<void> {
     this.running = true;
     while (!this.ended) {
-      const decoded = this.inbox.shift();
+      const decoded = this.inbox[0];
+      if (decoded === undefined && !this.flooded) break;
+      // Whatever follows a publish finds it done, but for the next publish.
+      const overlaps = decoded?.ok === true && decoded.command.type === 'publish';
+      if (this.pending.size >= (overlaps ? OVERLAP : 1)) {
+        const [oldest] = this.pending;
+        await oldest;
+        continue;
+      }
       if (decoded === undefined) break;
+      this.inbox.shift();
       if (decoded.ok) await this.execute(decoded);
       else this.refuse(decoded);
       if (this.paused && this.inbox.length <= INBOX_RESUME) {
@@ -228,13 +247,26 @@ export class Session implements Listener, OutboxOwner {
     this.malformed = 0;
     this.context.outbox.stats.frames++;
     try {
-      const { result, after } = await this.context.commands.run(this, command);
-      if (this.ended) return;
-      this.outbox.send({ bytes: this.format.ok(id, result), droppable: undefined });
-      after?.();
+      const outcome = await this.context.commands.run(this, command);
+      if ('later' in outcome) this.follow(id, outcome.later);
+      else this.answer(id, outcome.result, outcome.after);
     } catch (thrown) {
       this.fail(id, thrown);
     }
+  }
+
+  private follow(id: FrameId | undefined, later: Promise<CommandResult>): void {
+    const done = later
+      .then((result) => this.answer(id, result))
+      .catch((thrown: unknown) => this.fail(id, thrown))
+      .then(() => void this.pending.delete(done));
+    this.pending.add(done);
+  }
+
+  private answer(id: FrameId | undefined, result: CommandResult, after?: () => void): void {
+    if (this.ended) return;
+    this.outbox.send({ bytes: this.format.ok(id, result), droppable: undefined });
+    after?.();
   }
 
   private fail(id: FrameId | undefined, thrown: unknown): void {

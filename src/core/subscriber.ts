@@ -247,13 +247,11 @@ export class Subscriber {
   ): Promise<Place> {
     if (!feed.keepsLog) return here(feed, since === undefined ? undefined : 'expired');
     if (since === undefined) return resolved.policy.replayLast ? this.lastValue(feed) : here(feed, undefined);
+    const { bounds } = this.context;
+    const question = resumeQuestion(since, bounds);
     for (let attempt = 0; attempt < PLACE_TRIES; attempt++) {
-      const { generation, position: known } = feed;
-      if (isAt(since, known))
-        return { generation, position: known, messages: [], recovered: true, reason: undefined };
-      const { backplane, bounds } = this.context;
-      const slice = await backplane.read(feed.channel, resumeQuestion(since, bounds));
-      feed.observe(slice.top, known);
+      const { generation } = feed;
+      const slice = feed.recall(since) ?? (await feed.missed(since, question));
       if (feed.generation === generation && slice.top.epoch === feed.position.epoch) {
         const verdict = judge(since, slice, bounds);
         if (verdict.recovered || !resolved.policy.replayLast) return { generation, ...verdict };
@@ -266,13 +264,11 @@ export class Subscriber {
   }
 
   private async lastValue(feed: Feed): Promise<Place> {
-    const { generation } = feed;
-    const after = Math.max(0, feed.position.offset - 1);
-    const { top, publications } = await this.context.backplane.read(feed.channel, {
-      after,
-      limit: 1000,
-      reverse: false,
-    });
+    const { generation, position, newest } = feed;
+    if (newest !== undefined)
+      return { generation, position, messages: [newest], recovered: false, reason: undefined };
+    const question = { after: Math.max(0, position.offset - 1), limit: 1000, reverse: false };
+    const { top, publications } = await this.context.backplane.read(feed.channel, question);
     const last = publications[publications.length - 1];
     if (feed.generation !== generation || top.epoch !== feed.position.epoch) return here(feed, undefined);
     return {
@@ -321,11 +317,4 @@ function replacing(): TrunklineError {
   return new TrunklineError('unavailable', 'The history of this channel is being replaced.', {
     retryAfterMs: 1000,
   });
-}
-
-/** Only a position with its id is proof; without one the log is asked. */
-function isAt(since: Position, known: Position): boolean {
-  return (
-    since.epoch === known.epoch && since.offset === known.offset && (since.id === known.id || since.id === '')
-  );
 }

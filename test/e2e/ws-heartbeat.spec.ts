@@ -46,4 +46,30 @@ describe('a peer', () => {
     await until(() => clients.every(({ pings }) => pings >= 3), 'three pings for everyone');
     await Promise.all(clients.map((client) => client.settled()));
   });
+
+  it('that waits for its publishes longer than its pongs may take stays: the server does not read it meanwhile', async () => {
+    const { publisher } = server.core;
+    const append = publisher.append.bind(publisher);
+    let open: () => void = () => {};
+    const stalled = new Promise<void>((resolve) => (open = resolve));
+    publisher.append = async (prepared) => {
+      await stalled;
+      return append(prepared);
+    };
+    const [busy, other] = await Promise.all([server.join('busy'), server.join('other')]);
+    for (let id = 1; id <= 200; id++)
+      busy.send({
+        event: 'publish',
+        id,
+        data: { channel: 'chat:slow', event: 'message', data: { text: 'x' } },
+      });
+    const from = other.pings;
+    await until(() => other.pings >= from + 4, 'four periods');
+    expect(busy.isOpen).toBe(true);
+    open();
+    await until(() => busy.frames.some(({ id }) => id === 200), 'the last answer');
+    const before = busy.pings;
+    await until(() => busy.pings >= before + 2, 'the pings to go on');
+    publisher.append = append;
+  });
 });

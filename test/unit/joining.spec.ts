@@ -8,6 +8,8 @@ import { SeededRandom } from '../support/seeded-random.js';
 
 const CHANNEL = 'room';
 const CHECK_MS = 5000;
+/** Replies come from the log here; `resume-from-memory.spec.ts` is about those that need not ask it. */
+const CORE = { positionCheckMs: CHECK_MS, tailMessages: 0 };
 const away = () => new TrunklineError('unavailable', 'The backplane is away.');
 const upTo = (top: number, from = 1) => Array.from({ length: top - from + 1 }, (_, i) => from + i);
 
@@ -18,7 +20,7 @@ describe('joining', () => {
   let client: TestClient;
 
   async function start(settings: ClusterSettings = {}): Promise<void> {
-    cluster = await TestCluster.start({ nodes: 2, core: { positionCheckMs: CHECK_MS }, ...settings });
+    cluster = await TestCluster.start({ nodes: 2, core: CORE, ...settings });
     [source, node] = cluster.nodes as [CoreNode, CoreNode];
     client = await node.connect('ana');
   }
@@ -212,6 +214,11 @@ describe('joining', () => {
     await cluster.clock.settle();
     cluster.store.loseLast(CHANNEL, 5);
     gate.open();
+    // The repair that the reply sets off has not asked yet.
+    const repair = node.backplane.hold('read', 'request');
+    await cluster.clock.settle();
+    expect(repair.waiting).toBe(1);
+    repair.open();
     await cluster.clock.settle();
     expect(client.answer(id)).toMatchObject({ event: 'ok', data: { recovered: true, offset: 6 } });
     await publish(3);

@@ -68,6 +68,8 @@ export class TrunklineSocket extends WebSocket implements Link {
 
   /** No pong for a whole heartbeat: the peer is gone, or as good as gone. */
   lost(): void {
+    // What waits to be read may hold the pong: while the session does not read, silence says nothing about the peer.
+    if (this.isPaused) return;
     if (this.session === undefined) this.terminate();
     else this.session.close(CLOSE.heartbeat);
   }
