@@ -87,7 +87,7 @@ export class Core {
     this.hub.onControlMessage = (message) => this.obey(message);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
     this.publisher = new Publisher({ backplane, router, stats });
-    this.reader = new Reader(backplane, router, bounds);
+    this.reader = new Reader(backplane, this.presence, router, bounds);
     this.admission = new Admission({
       hub: this.hub,
       draining: () => this.draining,

@@ -4,6 +4,7 @@ import type { Member } from '../protocol/publication.js';
 import type { Backplane, PresenceEntry } from './ports/backplane.js';
 import type { Clock } from './ports/time.js';
 import type { CoreLogger } from './ports/application.js';
+import { Shared } from './shared.js';
 
 export interface PresenceContext {
   readonly backplane: Backplane;
@@ -26,6 +27,8 @@ export class Presence {
   private readonly storing = new Map<string, Leaving>();
   private timerSet = false;
   private stopped = false;
+
+  private readonly reads = new Shared((channel) => this.context.backplane.members(channel));
 
   constructor(private readonly context: PresenceContext) {}
 
@@ -50,8 +53,9 @@ export class Presence {
     this.arm();
   }
 
+  /** A room of a thousand to which a thousand come back is read a few times, and not by each of them. */
   members(channel: string): Promise<readonly Member[]> {
-    return this.context.backplane.members(channel);
+    return this.reads.get(channel);
   }
 
   /** Tells all leaves that still wait: this instance goes away. */

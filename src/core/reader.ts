@@ -9,6 +9,7 @@ import type { Identity } from './identity.js';
 import { authorize, type Action, type ChannelPolicy } from './policy.js';
 import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
 import type { Backplane } from './ports/backplane.js';
+import type { Presence } from './presence.js';
 import { judge, resumeQuestion, type ResumeBounds, type Verdict } from './resume.js';
 
 export type HistoryRequest = Omit<HistoryCommand, 'type'>;
@@ -31,6 +32,7 @@ export interface CatchUp extends Verdict {
 export class Reader {
   constructor(
     private readonly backplane: Backplane,
+    private readonly presence: Presence,
     private readonly router: ChannelRouter,
     private readonly bounds: ResumeBounds,
   ) {}
@@ -81,7 +83,7 @@ export class Reader {
   async members(caller: ReaderCaller, channel: string): Promise<readonly Member[]> {
     const { policy } = await this.admit(caller, 'presence', channel);
     if (!policy.presence) throw new TrunklineError('forbidden', 'This channel does not show who is present.');
-    return this.backplane.members(channel);
+    return this.presence.members(channel);
   }
 
   /** A handler that guards the channel is asked here too, unless it has let this very session in. */
