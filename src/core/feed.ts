@@ -30,8 +30,8 @@ const REPAIR_STEP = 500;
 
 export class Feed {
   position: Position = { epoch: NO_EPOCH, offset: 0, id: '' };
-  /** True when nothing has come since the last position check. */
-  idle = true;
+  /** By the clock: when something last came, in milliseconds. */
+  heardAt = -Infinity;
   /** Grows when the log was replaced under us: what was read before says nothing about it. */
   generation = 0;
   private opened = false;
@@ -142,7 +142,7 @@ export class Feed {
   /** From the bus. Never throws. */
   receive(epoch: string, delivery: Delivery): void {
     const { offset } = delivery.publication;
-    this.idle = false;
+    this.heardAt = this.context.clock.now();
     if (offset === 0 || !this.keepsLog) {
       this.deliver(delivery);
       return;
@@ -265,7 +265,7 @@ export class Feed {
         if (this.repairing !== repair) return;
         // What was held is in the log. The next publication, position check or reconnect reads it; nothing later is delivered before.
         this.held = [];
-        this.idle = true;
+        this.heardAt = -Infinity;
         this.context.logger.warn('A channel could not be repaired from its log.', {
           channel: this.channel,
           error: String(error),

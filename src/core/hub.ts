@@ -21,6 +21,11 @@ export interface HubContext extends FeedContext {
 
 /** Channels compared with the log in one question. */
 const CHECK_BATCH = 512;
+/**
+ * A channel that was heard so lately is left to the next check: its log is ahead of the bus all the time, which is no loss. What was
+ * lost right after is found one period and this time later.
+ */
+const JUST_HEARD_MS = 500;
 
 interface FeedSlot {
   readonly feed: Feed;
@@ -154,7 +159,7 @@ export class Hub implements BackplaneListener {
       const batch = [...this.suspected].slice(0, CHECK_BATCH);
       for (const feed of batch) this.suspected.delete(feed);
       // Whatever could not be asked is asked with the next position check.
-      if (!(await this.compare(batch))) for (const feed of batch) feed.idle = true;
+      if (!(await this.compare(batch))) for (const feed of batch) feed.heardAt = -Infinity;
     }
   }
 
@@ -211,11 +216,10 @@ export class Hub implements BackplaneListener {
 
   /** The last message of a channel may be lost on the bus with nothing after it to show the hole; this finds it. */
   private async checkPositions(): Promise<void> {
-    const idle: Feed[] = [];
-    for (const { feed } of this.slots.values()) {
-      if (feed.open && feed.keepsLog && feed.idle) idle.push(feed);
-      feed.idle = true;
-    }
+    const quietSince = this.context.clock.now() - JUST_HEARD_MS;
+    const idle = [...this.slots.values()]
+      .map(({ feed }) => feed)
+      .filter((feed) => feed.open && feed.keepsLog && feed.heardAt <= quietSince);
     for (let at = 0; at < idle.length && !this.stopped; at += CHECK_BATCH) {
       if (!(await this.compare(idle.slice(at, at + CHECK_BATCH)))) return;
     }

@@ -144,12 +144,25 @@ describe('feed', () => {
 
   it('asks for no top of a channel that is busy', async () => {
     await start();
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 100; i++) {
       await publish(1);
-      await cluster.clock.advance(CHECK_MS / 4);
+      await cluster.clock.advance(CHECK_MS / 25);
     }
     expect(node.backplane.count('tops')).toBe(1);
   });
+
+  it.each([0, 100, CHECK_MS / 2, CHECK_MS - 501, CHECK_MS - 100])(
+    'finds the last publication of a channel, lost %i ms after a check, within a period and half a second',
+    async (after) => {
+      await start();
+      await cluster.clock.advance(after);
+      await publish(1);
+      fate(() => 'drop');
+      await publish(1);
+      await cluster.clock.advance(CHECK_MS + 500);
+      expect(client.offsets(CHANNEL)).toEqual([1, 2]);
+    },
+  );
 
   it('asks for the tops of many idle channels in few questions', async () => {
     await start({ nodes: 2, core: { positionCheckMs: CHECK_MS, maxChannelsPerSession: 0 } });
