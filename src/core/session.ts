@@ -84,6 +84,7 @@ export class Session implements Listener, OutboxOwner {
   private paused = false;
   /** Answers to come. */
   private readonly pending = new Set<Promise<void>>();
+  private lastPending: Promise<void> | undefined;
   private malformed = 0;
   private excess = 0;
   /** Far over the rate: what has come is answered, nothing more is taken, and then the session ends. */
@@ -255,12 +256,21 @@ export class Session implements Listener, OutboxOwner {
     }
   }
 
+  /** Answers keep the order of their frames, although the log may carry out publishes of different channels in any. */
   private follow(id: FrameId | undefined, later: Promise<CommandResult>): void {
+    const before = this.lastPending;
     const done = later
-      .then((result) => this.answer(id, result))
-      .catch((thrown: unknown) => this.fail(id, thrown))
-      .then(() => void this.pending.delete(done));
+      .then(
+        (result) => () => this.answer(id, result),
+        (thrown: unknown) => () => this.fail(id, thrown),
+      )
+      .then(async (tell) => {
+        if (before !== undefined && this.pending.has(before)) await before;
+        this.pending.delete(done);
+        tell();
+      });
     this.pending.add(done);
+    this.lastPending = done;
   }
 
   private answer(id: FrameId | undefined, result: CommandResult, after?: () => void): void {

@@ -78,6 +78,23 @@ describe('publishes of one session', () => {
     expect(offsetOf(later)).toBe(1);
   });
 
+  it('are answered in their order, whichever the log has carried out first', async () => {
+    await start();
+    const first = node.backplane.hold('append', 'answer');
+    const ids = sendMany(2);
+    await cluster.clock.settle();
+    const second = node.backplane.hold('append', 'answer');
+    ids.push(...sendMany(2));
+    await cluster.clock.settle();
+    expect([first.waiting, second.waiting]).toEqual([2, 2]);
+    second.open();
+    await cluster.clock.settle();
+    expect(ids.map((id) => client.reply(id))).toEqual(ids.map(() => undefined));
+    first.open();
+    await cluster.clock.settle();
+    expect(client.frames.filter(({ id }) => ids.includes(Number(id))).map(({ id }) => id)).toEqual(ids);
+  });
+
   it('are over before anything else of the session is done', async () => {
     await start();
     await client.subscribe(CHANNEL);
