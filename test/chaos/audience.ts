@@ -5,7 +5,7 @@ import { formatPosition } from '../../src/protocol/position.js';
 import type { SeededRandom } from '../support/seeded-random.js';
 import { TEST_API_KEY } from '../support/server.js';
 import type { ChaosCluster, Instance } from './cluster.js';
-import type { HistoryFile } from './history.js';
+import type { HistoryFile } from '../checker/history.js';
 import { RawReader } from './raw-reader.js';
 import { SdkReader } from './sdk-reader.js';
 import { Track, type ChaosReader } from './track.js';
@@ -21,30 +21,34 @@ export interface AudienceOptions {
   readonly channels: readonly string[];
 }
 
-/** Share of the channels that a reader of this kind follows: polls cost the driver most. */
+/** Share of the channels that a reader of this kind follows. An event of a stream costs the driver three times what a frame costs, a poll ten times. */
 const SDK: readonly (readonly [TransportName, number])[] = [
   ['websocket', 0.5],
   ['websocket', 0.5],
-  ['sse', 0.4],
-  ['sse', 0.4],
-  ['polling', 0.1],
+  ['sse', 0.2],
+  ['sse', 0.2],
+  ['polling', 0.04],
 ];
 const RAW: readonly (readonly [string, Wire, number])[] = [
   ['ws', WS_WIRE, 0.5],
   ['ws', WS_WIRE, 0.5],
-  ['sse', SSE_WIRE, 0.3],
-  ['sse', SSE_WIRE, 0.3],
-  ['poll', POLL_WIRE, 0.1],
+  ['sse', SSE_WIRE, 0.2],
+  ['sse', SSE_WIRE, 0.2],
+  ['poll', POLL_WIRE, 0.04],
 ];
+/** Every reader follows several: what belongs to one channel must not go into another. */
+const LEAST = 2;
 
 export class Audience {
   readonly sdk: SdkReader[] = [];
   readonly raw: RawReader[] = [];
+  /** Of a scenario with a crowd of its own. */
+  readonly crowd: ChaosReader[] = [];
 
   constructor(private readonly options: AudienceOptions) {}
 
   get readers(): readonly ChaosReader[] {
-    return [...this.sdk, ...this.raw];
+    return [...this.sdk, ...this.raw, ...this.crowd];
   }
 
   get delivered(): number {
@@ -161,7 +165,7 @@ export class Audience {
   /** A share of the channels, another one for each reader. */
   private part(at: number, share: number): readonly string[] {
     const { channels } = this.options;
-    const count = Math.max(1, Math.round(channels.length * share));
+    const count = Math.max(LEAST, Math.round(channels.length * share));
     const first = Math.floor((at * channels.length) / (SDK.length + RAW.length));
     return Array.from({ length: count }, (_, n) => channels[(first + n) % channels.length] as string);
   }

@@ -3,15 +3,21 @@
 import { until } from '../support/wait.js';
 import type { SeededRandom } from '../support/seeded-random.js';
 import type { Instance } from './cluster.js';
-import { RestPublisher, WsPublisher, type Ledger, type Publisher } from './publishers.js';
+import type { Ledger } from './ledger.js';
+import { RestPublisher, WsPublisher, type Publisher } from './publishers.js';
 
-/** Half of them try again. A server carries out the publishes of one session one after another. */
+/** Half of them try again. */
 const SOCKETS = 24;
+/** Publications of one socket in a row, at most: a burst costs one write, and the answers come in few reads. */
+const BURST = 8;
+/** One publication in so many goes over REST, which costs the driver and the server several times as much. */
+const REST_ONE_IN = 20;
+const REST_IN_FLIGHT = 20;
 /** Attempts one publisher may have in flight; more are held back, as a client with a bounded outbox would. */
 const IN_FLIGHT = 60;
 const TICK_MS = 5;
 /** Longest that what is in flight takes to be answered. */
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 20_000;
 
 export interface LoadOptions {
   readonly ledger: Ledger;
@@ -26,8 +32,12 @@ export class Load {
   /** Publications that were due and had no publisher to take them. */
   heldBack = 0;
   sent = 0;
-  private readonly publishers: readonly Publisher[];
+  /** Of the driver, in microseconds: what it used of a core while it sent. */
+  private cpu: NodeJS.CpuUsage | undefined;
+  private readonly rest: readonly RestPublisher[];
   private readonly sockets: readonly WsPublisher[];
+  /** The socket whose turn it is, and how many more it sends in a row. */
+  private turn: { readonly publisher: WsPublisher; left: number } | undefined;
   private began = 0;
   private tookMs = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -38,8 +48,7 @@ export class Load {
       { length: SOCKETS },
       (_, at) => new WsPublisher({ ...make, retries: at % 2 === 0 }),
     );
-    this.publishers = [
-      ...this.sockets,
+    this.rest = [
       new RestPublisher({ ...make, retries: false }),
       new RestPublisher({ ...make, retries: true }),
     ];
@@ -47,13 +56,28 @@ export class Load {
 
   /** Publications a second that were sent. */
   get rate(): number {
-    const ms = this.timer === undefined ? this.tookMs : performance.now() - this.began;
-    return Math.round((this.sent / Math.max(1, ms)) * 1000);
+    return Math.round((this.sent / Math.max(1, this.ms)) * 1000);
+  }
+
+  private get ms(): number {
+    return this.timer === undefined ? this.tookMs : performance.now() - this.began;
+  }
+
+  private get publishers(): readonly Publisher[] {
+    return [...this.sockets, ...this.rest];
+  }
+
+  /** Share of a core that the driver used while it sent. */
+  get driverShare(): number {
+    if (this.cpu === undefined) return 0;
+    const { user, system } = this.timer === undefined ? this.cpu : process.cpuUsage(this.cpu);
+    return Math.round((user + system) / 10 / Math.max(1, this.ms)) / 100;
   }
 
   async start(): Promise<void> {
     await Promise.all(this.sockets.map((publisher) => publisher.start()));
     this.began = performance.now();
+    this.cpu = process.cpuUsage();
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
@@ -74,6 +98,7 @@ export class Load {
     clearInterval(this.timer);
     this.timer = undefined;
     this.tookMs = performance.now() - this.began;
+    this.cpu = process.cpuUsage(this.cpu);
   }
 
   private tick(): void {
@@ -94,12 +119,22 @@ export class Load {
     publisher.publish(channel);
   }
 
-  /** One in twenty goes over REST, which costs the driver several times as much. */
   private choose(): Publisher | undefined {
     const { random } = this.options;
-    const rest = random.below(20) === 0;
-    const from = this.publishers.filter((one) => one instanceof RestPublisher === rest);
-    const free = from.filter(({ ready, pending }) => ready && pending < (rest ? 20 : IN_FLIGHT));
-    return free[random.below(free.length)];
+    if (random.below(REST_ONE_IN) === 0) {
+      const free = this.rest.filter(({ pending }) => pending < REST_IN_FLIGHT);
+      return free[random.below(free.length)];
+    }
+    if (this.turn === undefined || this.turn.left === 0 || !isFree(this.turn.publisher)) {
+      const free = this.sockets.filter(isFree);
+      const publisher = free[random.below(free.length)];
+      this.turn = publisher && { publisher, left: 1 + random.below(BURST) };
+    }
+    if (this.turn !== undefined) this.turn.left--;
+    return this.turn?.publisher;
   }
+}
+
+function isFree({ ready, pending }: Publisher): boolean {
+  return ready && pending < IN_FLIGHT;
 }

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { killProcesses } from '../support/processes.js';
 import { describeBreaches, describeFigures } from './report.js';
 import { SCENARIOS } from './scenarios.js';
-import { runScenario, type Scenario, type Settings } from './stage.js';
+import { runScenario, SLACK_MS, type Scenario, type Settings } from './stage.js';
 
 const OUTPUT_SHOWN = 3000;
 
@@ -65,6 +65,7 @@ function settingsOf(scenario: Scenario, values: Values): Settings {
     count: given('count'),
     channels: given('channels'),
     seed: Number(values.seed ?? Date.now() % 1_000_000),
+    slackMs: SLACK_MS[values.short ? 'short' : 'long'],
   };
 }
 

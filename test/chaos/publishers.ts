@@ -1,85 +1,18 @@
 // Publishers that write each invoke and its outcome: over WebSocket or REST, giving up at once or trying again elsewhere with the same key.
 
-import { TEST_API_KEY } from '../support/server.js';
-import { connect, type Frame, type WsClient } from '../support/ws-client.js';
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Frame } from '../support/ws-client.js';
 import type { Instance } from './cluster.js';
-import type { HistoryFile } from './history.js';
+import type { Answer, Attempt, Ledger } from './ledger.js';
+import { PATIENCE_MS, postMessage } from './post.js';
 
-/** Milliseconds after which an answer is no longer waited for. The server promises one within 5 s. */
-const PATIENCE_MS = 8000;
+/** How often publishes without an answer are looked for: a timer for each would cost more than the publish. */
+const SWEEP_MS = 250;
 const RECONNECT_MS = 50;
+/** Until the second attempt; twice as long until each further one, up to the most, as a client waits for a server in trouble. */
 const RETRY_MS = 100;
-
-export interface Outcome {
-  readonly kind: 'ok' | 'fail' | 'unknown';
-  readonly code: string;
-  /** Milliseconds it took. */
-  readonly ms: number;
-}
-
-/** Numbers operations and attempts, and writes them down. One for all publishers of a run. */
-export class Ledger {
-  readonly outcomes: Outcome[] = [];
-  readonly codes = new Map<string, number>();
-  ok = 0;
-  /** Of these, answered with the place of an earlier attempt. */
-  repeats = 0;
-  private lastOp = 0;
-
-  constructor(readonly history: HistoryFile) {}
-
-  nextOp(): number {
-    return ++this.lastOp;
-  }
-
-  invoke(attempt: Attempt): void {
-    const { op, n, channel: c, key } = attempt;
-    const entry = { k: 'invoke', op, n, c, t: this.history.now() } as const;
-    this.history.add(key === undefined ? entry : { ...entry, key });
-  }
-
-  /** `answer`: what the server said of its place, or the code of its refusal; undefined when it said nothing. */
-  settle({ op, n, sentAt }: Attempt, answer: Answer | string | undefined): Outcome {
-    const t = this.history.now();
-    const ms = t - sentAt;
-    const outcome = outcomeOf(answer, ms);
-    if (typeof answer === 'object') {
-      const { epoch, offset, id, duplicate } = answer;
-      this.history.add({ k: 'ok', op, n, epoch, offset, id, dup: duplicate, t });
-      this.ok++;
-      if (duplicate) this.repeats++;
-    } else if (outcome.kind !== 'ok') {
-      this.history.add({ k: outcome.kind, op, n, code: outcome.code, t });
-      this.codes.set(outcome.code, (this.codes.get(outcome.code) ?? 0) + 1);
-    }
-    this.outcomes.push(outcome);
-    return outcome;
-  }
-}
-
-export interface Answer {
-  readonly epoch: string;
-  readonly offset: number;
-  readonly id: string;
-  readonly duplicate: boolean;
-}
-
-export interface Attempt {
-  readonly op: number;
-  readonly n: number;
-  readonly channel: string;
-  readonly key: string | undefined;
-  readonly sentAt: number;
-}
-
-/** `internal` says that the server failed, not where. */
-const UNSURE: ReadonlySet<string> = new Set(['unknown_outcome', 'internal']);
-
-function outcomeOf(answer: Answer | string | undefined, ms: number): Outcome {
-  if (answer === undefined) return { kind: 'unknown', code: 'no answer', ms };
-  if (typeof answer === 'object') return { kind: 'ok', code: '', ms };
-  return { kind: UNSURE.has(answer) ? 'unknown' : 'fail', code: answer, ms };
-}
+const MOST_RETRY_MS = 1600;
 
 export interface PublisherOptions {
   readonly ledger: Ledger;
@@ -126,13 +59,14 @@ abstract class Retrying implements Publisher {
 
   /** Once there is a connection to try it on. */
   private again(wish: Omit<Attempt, 'sentAt'>): void {
+    const delay = Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** (wish.n - 2));
     this.waiting++;
     setTimeout(() => {
       this.waiting--;
       if (this.stopped) return;
       if (this.ready) this.try(wish);
       else this.again(wish);
-    }, RETRY_MS);
+    }, delay);
   }
 
   private try(wish: Omit<Attempt, 'sentAt'>): void {
@@ -143,11 +77,15 @@ abstract class Retrying implements Publisher {
   }
 }
 
-/** Many in flight on one socket; when it ends, all of them are unknown. */
+/** Many in flight on one socket; when it ends, all of them are unknown. What is sent in one turn goes out in one write. */
 export class WsPublisher extends Retrying {
-  private readonly flying = new Map<number, { readonly attempt: Attempt; readonly timer: NodeJS.Timeout }>();
-  private client: WsClient | undefined;
+  /** In the order they were sent. */
+  private readonly flying = new Map<number, Attempt>();
+  private client: WebSocket | undefined;
+  /** The one under `client`. */
+  private wire: Socket | undefined;
   private instance: Instance | undefined;
+  private sweep: NodeJS.Timeout | undefined;
   private lastId = 0;
 
   get pending(): number {
@@ -159,6 +97,7 @@ export class WsPublisher extends Retrying {
   }
 
   async start(): Promise<void> {
+    this.sweep ??= setInterval(() => this.giveUp(), SWEEP_MS);
     while (!this.stopped) {
       try {
         await this.open();
@@ -171,34 +110,46 @@ export class WsPublisher extends Retrying {
 
   override stop(): void {
     super.stop();
-    this.client?.cut();
+    clearInterval(this.sweep);
+    this.client?.terminate();
   }
 
   protected override send(attempt: Attempt): void {
-    const { client } = this;
-    if (client === undefined) return this.settle(attempt, 'not sent');
+    const { client, wire } = this;
+    if (client === undefined || wire === undefined) return this.settle(attempt, 'not sent');
+    if (wire.writableCorked === 0) {
+      wire.cork();
+      process.nextTick(() => wire.uncork());
+    }
     const id = ++this.lastId;
-    const timer = setTimeout(() => this.land(id, undefined), PATIENCE_MS);
-    this.flying.set(id, { attempt, timer });
+    this.flying.set(id, attempt);
     const { channel, op: data, key: idempotencyKey } = attempt;
-    client.send({ event: 'publish', id, data: { channel, event: 'n', data, idempotencyKey } });
+    client.send(
+      JSON.stringify({ event: 'publish', id, data: { channel, event: 'n', data, idempotencyKey } }),
+    );
   }
 
   private async open(): Promise<void> {
     const instance = this.options.pick(this.instance);
     this.instance = instance;
-    const client = await connect(instance.wsUrl, {
-      token: instance.token('publisher'),
-      ws: { handshakeTimeout: PATIENCE_MS },
-      onText: (text) => this.hear(JSON.parse(text.toString()) as Frame),
+    const client = new WebSocket(instance.wsUrl, ['trunkline.v1'], {
+      headers: { authorization: `Bearer ${instance.token('publisher')}` },
+      handshakeTimeout: PATIENCE_MS,
+      perMessageDeflate: false,
+    });
+    client.once('upgrade', ({ socket }) => (this.wire = socket));
+    client.on('message', (data) => this.hear(JSON.parse((data as Buffer).toString()) as Frame));
+    await new Promise<void>((resolve, reject) => {
+      client.once('open', resolve);
+      client.on('error', reject);
     });
     this.client = client;
-    void client.closed.then(() => {
+    client.once('close', () => {
       this.client = undefined;
       for (const id of [...this.flying.keys()]) this.land(id, undefined);
       if (!this.stopped) void this.start();
     });
-    if (this.stopped) client.cut();
+    if (this.stopped) client.terminate();
   }
 
   private hear({ event, id, data }: Frame): void {
@@ -207,12 +158,19 @@ export class WsPublisher extends Retrying {
     else if (event === 'error') this.land(id, data.code);
   }
 
+  private giveUp(): void {
+    const latest = this.options.ledger.history.now() - PATIENCE_MS;
+    for (const [id, { sentAt }] of this.flying) {
+      if (sentAt > latest) return;
+      this.land(id, undefined);
+    }
+  }
+
   private land(id: number, answer: Answer | string | undefined): void {
-    const flight = this.flying.get(id);
-    if (flight === undefined) return;
-    clearTimeout(flight.timer);
+    const attempt = this.flying.get(id);
+    if (attempt === undefined) return;
     this.flying.delete(id);
-    this.settle(flight.attempt, answer);
+    this.settle(attempt, answer);
   }
 }
 
@@ -231,29 +189,5 @@ export class RestPublisher extends Retrying {
       this.flying--;
       this.settle(attempt, answer);
     });
-  }
-}
-
-/** Never rejects: undefined when nobody knows what became of it. `url` in place of the instance's own: the way through a proxy. */
-export async function postMessage(
-  { url: direct }: Instance,
-  { channel, op, key }: Attempt,
-  url = direct,
-): Promise<Answer | string | undefined> {
-  try {
-    const response = await fetch(`${url}/api/channels/${encodeURIComponent(channel)}/messages`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${TEST_API_KEY}`,
-        'content-type': 'application/json',
-        ...(key === undefined ? {} : { 'idempotency-key': key }),
-      },
-      body: JSON.stringify({ event: 'n', data: op }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
-    const body = (await response.json()) as Answer & { readonly code: string };
-    return response.status === 201 ? body : body.code;
-  } catch {
-    return undefined;
   }
 }

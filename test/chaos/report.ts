@@ -1,7 +1,7 @@
 // Breaches and figures as text for people. Knows no rule.
 
-import type { Breach } from './facts.js';
-import type { Line } from './history.js';
+import type { Breach } from '../checker/facts.js';
+import type { Line } from '../checker/history.js';
 
 /** Lines shown on each side of one that a breach is about, of the same channel or reader and notes. */
 const AROUND = 4;

@@ -1,7 +1,7 @@
 // Where one reader stands in its channels, and what it writes into the history. Knows no transport.
 
 import type { Position } from '../../client/src/index.js';
-import type { HistoryFile } from './history.js';
+import type { HistoryFile } from '../checker/history.js';
 
 export interface SeenMessage {
   readonly offset?: number;

@@ -4,7 +4,7 @@ import { decodeCursor, encodeCursor } from '../../src/protocol/cursor.js';
 import type { Position } from '../../client/src/index.js';
 import { poll } from '../support/poll-client.js';
 import { openSse, type SseClient } from '../support/sse-client.js';
-import { connect, type Frame, type WsClient } from '../support/ws-client.js';
+import { connect, type Frame, type FrameData, type WsClient } from '../support/ws-client.js';
 import type { Instance } from './cluster.js';
 import type { Track } from './track.js';
 
@@ -14,6 +14,8 @@ const OPEN_MS = 4000;
 const POLL_WAIT = 3;
 /** Milliseconds a poll may take over its wait. */
 const POLL_SLACK_MS = 4000;
+/** Between two polls, as a user far away has it. Without it there would be a poll for each message. */
+const POLL_REST_MS = 25;
 
 /** One session. Resolves `over` when it has ended, by itself or by `cut`. */
 export interface Session {
@@ -36,11 +38,17 @@ interface Told extends Partial<Position> {
 }
 
 /** A reader that stood nowhere begins; one that stood somewhere goes on, or is told why not. */
-function enter(track: Track, channel: string, told: Told): void {
+export function enter(track: Track, channel: string, told: Told): void {
   const { epoch = '', offset = 0, id = '', recovered = false, reason } = told;
   const position = { epoch, offset, id };
   if (!track.positions.has(channel)) track.begin(channel, position);
   else if (!recovered) track.begin(channel, position, reason ?? 'no reason');
+}
+
+/** What lies before `to` is lost to this reader, and it was told so. */
+export function gap(track: Track, data: FrameData): void {
+  const { channel, epoch } = data;
+  track.begin(channel, { epoch, offset: Number(data['to']), id: '' }, String(data['reason']));
 }
 
 function limited<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
@@ -119,12 +127,7 @@ export class WsWire implements Session {
     const { track } = this;
     if (this.ended) return;
     if (event === 'message') track.message(data.channel, data);
-    else if (event === 'gap')
-      track.begin(
-        data.channel,
-        { epoch: data.epoch, offset: Number(data['to']), id: '' },
-        String(data['reason']),
-      );
+    else if (event === 'gap') gap(track, data);
     else if (event === 'ok' && 'recoverable' in data) {
       enter(track, data.channel, data);
       for (const message of data.messages) track.message(data.channel, message);
@@ -144,23 +147,28 @@ export const WS_WIRE: Wire = (entering) => WsWire.open(entering);
 export const SSE_WIRE: Wire = async ({ instance, channels, track }) => {
   const cursor = cursorOf(track);
   const token = instance.token(track.name);
+  let given = true;
   const opening = openSse(instance.url, channels, {
     token,
     cursor,
     onEvent: ({ event, data }) => {
+      if (!given) return;
       if (event === 'ready') {
         for (const told of data['channels'] as readonly (Told & { readonly channel: string })[])
           enter(track, told.channel, told);
       } else if (event === 'message') track.message(data.channel, data);
-      else if (event === 'gap')
-        track.begin(
-          data.channel,
-          { epoch: data.epoch, offset: Number(data['to']), id: '' },
-          String(data['reason']),
-        );
+      else if (event === 'gap') gap(track, data);
     },
   });
-  const client: SseClient = await limited(opening, OPEN_MS, 'The stream');
+  const client: SseClient = await limited(opening, OPEN_MS, 'The stream').catch((error: unknown) => {
+    // One that comes late is not read any more: the reader has gone on elsewhere.
+    given = false;
+    void opening.then(
+      (late) => late.destroy(),
+      () => {},
+    );
+    throw error;
+  });
   return {
     over: client.closed.then(({ clean }) => track.note(`stream ended${clean ? '' : ' broken'}`)),
     cut: () => client.destroy(),
@@ -192,7 +200,10 @@ export const POLL_WIRE: Wire = async ({ instance, channels, track }) => {
   };
   let cursor = await ask(cursorOf(track), 0);
   const run = async (): Promise<void> => {
-    while (!abort.signal.aborted) cursor = await ask(cursor, POLL_WAIT);
+    while (!abort.signal.aborted) {
+      cursor = await ask(cursor, POLL_WAIT);
+      await new Promise((resolve) => setTimeout(resolve, POLL_REST_MS));
+    }
   };
   return {
     over: run().catch((error: unknown) => track.note(`poll failed: ${String(error)}`)),

@@ -1,11 +1,11 @@
-// Starts `node dist/main.js` as a real process on a free port, waits until it is ready, and ends it by its own handle.
+// Starts the built server as a real process on a free port, waits until it is ready, and ends it by its own handle.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { signToken, TEST_API_KEY, TEST_SECRET } from './server.js';
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const DIST = new URL('../../dist/', import.meta.url);
 /** Milliseconds until the server must have told its address. It takes about 1 s; the rest is for a busy machine. */
 const START_LIMIT_MS = 20_000;
 const ADDRESS = /websocket +wss?:\/\/localhost:(\d+)\/ws/;
@@ -62,10 +62,17 @@ export class ServerProcess {
   }
 }
 
-/** The environment of this process is not handed on, so that a developer's own settings change nothing. */
-export async function startProcess(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  if (!existsSync(MAIN)) throw new Error('dist/main.js is not there; run `npm run build` first.');
-  const child = spawn(process.execPath, [MAIN], {
+/**
+ * The environment of this process is not handed on, so that a developer's own settings change nothing. `start.mjs` is what ships: the same
+ * server in few files, up in half the time.
+ */
+export async function startProcess(
+  env: Readonly<Record<string, string>> = {},
+  entry: 'main.js' | 'start.mjs' = 'main.js',
+): Promise<ServerProcess> {
+  const main = fileURLToPath(new URL(entry, DIST));
+  if (!existsSync(main)) throw new Error(`dist/${entry} is not there; run \`npm run build\` first.`);
+  const child = spawn(process.execPath, [main], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],

@@ -4,7 +4,8 @@
 import { ChaosProxy } from '../../support/chaos-proxy.js';
 import { until } from '../../support/wait.js';
 import type { Instance } from '../cluster.js';
-import { postMessage, type Attempt } from '../publishers.js';
+import type { Attempt } from '../ledger.js';
+import { postMessage } from '../post.js';
 import { ReplyCutter } from '../reply-cutter.js';
 import type { Scenario, Stage } from '../stage.js';
 

@@ -1,7 +1,7 @@
 // G29: what the instances count is what publishers and readers saw, while the bus is killed under them.
 
 import type { Scenario, Stage } from '../stage.js';
-import { postMessage } from '../publishers.js';
+import { postMessage } from '../post.js';
 import { Track } from '../track.js';
 import { SSE_WIRE, WS_WIRE } from '../wires.js';
 

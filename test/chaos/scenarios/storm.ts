@@ -2,18 +2,22 @@
 // Redis is asked by the channel and not by the client.
 
 import type { Instance } from '../cluster.js';
-import { postMessage } from '../publishers.js';
-import { spreadOf, type Spread } from '../report.js';
+import { Probe } from '../probe.js';
+import { spreadOf } from '../report.js';
+import { LightReader } from '../light-reader.js';
 import { SdkReader } from '../sdk-reader.js';
-import type { Scenario, Stage } from '../stage.js';
-import { Track } from '../track.js';
+import { SLACK_MS, type Scenario, type Stage } from '../stage.js';
+import { Track, type ChaosReader } from '../track.js';
 
 /** As the client waits in production. */
 const PATIENT = { minDelayMs: 500, maxDelayMs: 20_000, stableAfterMs: 10_000, requestTimeoutMs: 10_000 };
 const BACK_MS = 15_000;
+/** One in so many is the client itself; the others are sockets that wait and resume as it does, since two cores do not carry thousands. */
+const SDK_ONE_IN = 20;
+const STEP_MS = 20;
 /** Clients that connect at one time while the crowd gathers. */
 const AT_ONCE = 40;
-/** A survivor with nobody to compare with may take this long: a machine with two cores is all theirs only in between. */
+/** Three times as long as without a storm, but a survivor may always take so long: readers and servers share the cores with what is measured. */
 const LEAST_P99_MS = 50;
 /** Commands a channel may cost on each survivor: subscribe, position, and what its clients missed in a few batches. */
 const COMMANDS_A_CHANNEL = 5;
@@ -28,33 +32,40 @@ export const storm: Scenario = {
   long: { seconds: 5, rate: 20, channels: 20, count: 4000 },
   short: { seconds: 1, rate: 20, channels: 10, count: 500 },
   run: async (stage) => {
-    const { cluster, settings, audience, ledger } = stage;
+    const { cluster, settings, audience, ledger, history } = stage;
     const [victim, ...others] = cluster.instances as readonly [Instance, ...Instance[]];
     const returns: number[] = [];
     let killedAt = Infinity;
-    const atFirst = new Map<SdkReader, Instance>();
+    let homeless = 0;
     for (let at = 0; at < settings.count; at++) {
       const home = at % 2 === 0 ? victim : (others[(at >> 1) % others.length] as Instance);
       const reader = makeReader(stage, at, () => (home.up ? home : cluster.pick(stage.random)));
-      reader.onReturn = () => returns.push(performance.now() - killedAt);
-      atFirst.set(reader, home);
-      audience.sdk.push(reader);
+      reader.onReturn = () => returns.push(history.now() - killedAt);
+      if (home === victim) homeless++;
+      audience.crowd.push(reader);
     }
-    await gather(audience.sdk);
+    await gather(audience.crowd);
     stage.say(`${settings.count} clients, half of them on ${victim.name}`);
-    const before = await publishFor(stage, settings.seconds * 1000, () => false);
+    const probe = new Probe(stage, others);
+    const calmFrom = history.now();
+    await stage.pause(settings.seconds * 1000);
     const commands = await cluster.commands();
-    killedAt = performance.now();
+    const before = probe.spread(calmFrom, (killedAt = history.now()));
     await victim.end('SIGKILL');
-    const homeless = [...atFirst.values()].filter((home) => home === victim).length;
-    const during = await publishFor(stage, BACK_MS * 2, () => returns.length >= homeless);
+    await wait(stage, BACK_MS * 2, () => returns.length >= homeless);
+    const over = history.now();
     const asked = grownBy(await cluster.commands(), commands);
+    await probe.stop();
+    const during = probe.spread(killedAt, over);
     const total = [...asked.values()].reduce((sum, calls) => sum + calls, 0);
     const back = spreadOf(returns);
     stage.say(`${returns.length} of ${homeless} are back; ${ledger.ok} acknowledged`);
     stage.expect(returns.length === homeless, 'G18', `${homeless - returns.length} did not come back.`);
-    stage.expect(back.p99 <= BACK_MS, 'G18', `Coming back took ${back.p99} ms at p99.`);
-    const limit = Math.max(LEAST_P99_MS, before.p99 * 3);
+    // The long form is held to the promise itself.
+    const slack = settings.slackMs - SLACK_MS.long;
+    const soon = BACK_MS + slack;
+    stage.expect(back.p99 <= soon, 'G18', `Coming back took ${back.p99} ms at p99; ${soon} are allowed.`);
+    const limit = Math.max(LEAST_P99_MS, before.p99 * 3) + slack;
     stage.expect(
       during.p99 <= limit,
       'G18',
@@ -67,7 +78,7 @@ export const storm: Scenario = {
       'publish before': before,
       'publish in the storm': during,
       'Redis commands in the storm': JSON.stringify(Object.fromEntries(asked)),
-      'rest ms': await stage.settle(BACK_MS),
+      'rest ms': await stage.settle(),
     };
   },
 };
@@ -80,13 +91,19 @@ function grownBy(
   return new Map(grown.filter(([, calls]) => calls > 0));
 }
 
-function makeReader({ channels, history, random }: Stage, at: number, pick: () => Instance): SdkReader {
+function makeReader(
+  { channels, history, random }: Stage,
+  at: number,
+  pick: () => Instance,
+): SdkReader | LightReader {
   const track = new Track(`client-${at}`, history);
-  const own = [channels[at % channels.length] as string];
-  return new SdkReader({ track, channels: own, transport: 'websocket', random, pick, waits: PATIENT });
+  const channel = channels[at % channels.length] as string;
+  // By pairs: every second one is on the instance that dies.
+  if ((at >> 1) % SDK_ONE_IN > 0) return new LightReader({ track, channel, random, pick, waits: PATIENT });
+  return new SdkReader({ track, channels: [channel], transport: 'websocket', random, pick, waits: PATIENT });
 }
 
-async function gather(readers: readonly SdkReader[]): Promise<void> {
+async function gather(readers: readonly ChaosReader[]): Promise<void> {
   const waiting = [...readers];
   const one = async (): Promise<void> => {
     for (let reader = waiting.pop(); reader !== undefined; reader = waiting.pop()) await reader.start();
@@ -94,24 +111,8 @@ async function gather(readers: readonly SdkReader[]): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, one));
 }
 
-/** An even trickle through the survivors, until it is enough. */
-async function publishFor(stage: Stage, ms: number, enough: () => boolean): Promise<Spread> {
-  const { ledger, channels, random, settings, history, cluster } = stage;
-  const from = ledger.outcomes.length;
+/** Until it is enough, or the time is over. */
+async function wait(stage: Stage, ms: number, enough: () => boolean): Promise<void> {
   const end = performance.now() + ms;
-  const pending = new Set<Promise<unknown>>();
-  const survivors = cluster.instances.slice(1);
-  while (performance.now() < end && !enough()) {
-    const op = ledger.nextOp();
-    const channel = channels[random.below(channels.length)] as string;
-    const attempt = { op, n: 1, channel, key: undefined, sentAt: history.now() };
-    ledger.invoke(attempt);
-    const instance = survivors[random.below(survivors.length)] as Instance;
-    const sent = postMessage(instance, attempt).then((answer) => ledger.settle(attempt, answer));
-    pending.add(sent);
-    void sent.finally(() => pending.delete(sent));
-    await stage.pause(1000 / settings.rate);
-  }
-  await Promise.all(pending);
-  return spreadOf(ledger.outcomes.slice(from).map((outcome) => outcome.ms));
+  while (performance.now() < end && !enough()) await stage.pause(STEP_MS);
 }

@@ -20,7 +20,7 @@ export function checkReaders(facts: Facts): void {
   const runs = new Map<string, Run>();
   for (const { at, entry } of facts.lines) {
     if (entry.k === 'begin') {
-      if (entry.why !== undefined && facts.rules.noGaps === true)
+      if (entry.why !== undefined && !facts.mayGap(entry.c, entry.why))
         facts.breach('discontinuity', `${entry.s} was told ${entry.why} in ${entry.c}.`, at);
       runs.set(nameOf(entry), {
         reader: entry.s,

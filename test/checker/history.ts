@@ -23,9 +23,13 @@ export type Entry =
   | { k: 'leave'; s: string; c: string; t: number }
   /** For people only: a connection, a fault, a phase. */
   | { k: 'note'; text: string; t: number }
-  /** At the end: what the log holds, and its newest position. */
+  /** The store loses something now: writes of the last moments, or everything. */
+  | { k: 'lost'; t: number }
+  /** What the log held just before the loss `n`. */
+  | { k: 'kept'; n: number; c: string; epoch: string; offset: number; id: string; op: number }
+  /** At the end: what the log holds, and its newest position. `from`: what is older is kept no longer, by the rules of the channel. */
   | { k: 'log'; c: string; epoch: string; offset: number; id: string; op: number }
-  | { k: 'top'; c: string; epoch: string; offset: number };
+  | { k: 'top'; c: string; epoch: string; offset: number; from?: number };
 
 export interface Line {
   /** Counts from 1, as editors do. */

@@ -4,6 +4,7 @@ import { Facts, type Breach, type Rules } from './facts.js';
 import type { Line } from './history.js';
 import type { Operation } from './operations.js';
 import { checkReaders } from './readers-check.js';
+import { checkSuccession } from './succession-check.js';
 
 /** In the order they were found; empty when all holds. O(n log n). */
 export function check(lines: readonly Line[], rules: Rules = {}): readonly Breach[] {
@@ -13,6 +14,7 @@ export function check(lines: readonly Line[], rules: Rules = {}): readonly Breac
   checkLog(facts);
   checkRealTime(facts);
   checkReaders(facts);
+  checkSuccession(facts);
   return facts.breaches;
 }
 
@@ -38,6 +40,7 @@ function checkKeys(facts: Facts): void {
     const name = facts.rules.losesLog === true ? `${channel} ${key} ${ok.epoch}` : `${channel} ${key}`;
     const other = first.get(name);
     if (other?.ok === undefined) first.set(name, operation);
+    else if (facts.lostBetween(other.invoked, operation.answered)) continue;
     else if (other.ok.offset !== ok.offset || other.ok.epoch !== ok.epoch)
       facts.breach(
         '8',
@@ -57,17 +60,18 @@ function checkLog(facts: Facts): void {
     const offsets = logged.get(where) ?? new Set<number>();
     logged.set(where, offsets.add(entry.offset));
   }
-  for (const { c, epoch, offset: top } of facts.tops.values()) {
+  for (const { c, epoch, offset: top, from = 1 } of facts.tops.values()) {
     const offsets = logged.get(`${c} ${epoch}`) ?? new Set<number>();
-    for (let offset = 1; offset <= top; offset++)
+    for (let offset = from; offset <= top; offset++)
       if (!offsets.has(offset))
         facts.breach('2', `Offset ${offset} of ${c} is not in the log; its top is ${top}.`);
     for (const [offset, { at }] of facts.places.get(`${c} ${epoch}`) ?? [])
-      if (offset > top) facts.breach('2', `Offset ${offset} of ${c} is over its top ${top}.`, at);
+      if (offset > top && facts.losses.length === 0) facts.breach('2', `Offset ${offset} of ${c} is over its top ${top}.`, at);
   }
-  for (const { op, channel, ok, okAt } of facts.operations.values()) {
+  for (const { op, channel, ok, okAt, invoked } of facts.operations.values()) {
     const top = facts.tops.get(channel);
     if (ok === undefined || top === undefined) continue;
+    if (facts.lostBetween(invoked, Infinity) || (ok.epoch === top.epoch && ok.offset < (top.from ?? 1))) continue;
     const there = logged.get(`${channel} ${ok.epoch}`)?.has(ok.offset) === true;
     if (there || (facts.rules.losesLog === true && ok.epoch !== top.epoch)) continue;
     facts.breach(
@@ -83,7 +87,11 @@ function checkRealTime(facts: Facts): void {
   const groups = new Map<string, Accepted[]>();
   for (const operation of facts.operations.values()) {
     if (!isAccepted(operation)) continue;
-    const where = `${operation.channel} ${operation.ok.epoch}`;
+    const { channel, ok, invoked, answered } = operation;
+    // Between two losses each; what a loss fell into may stand anywhere.
+    if (facts.lostBetween(invoked, answered)) continue;
+    const before = facts.losses.filter(({ t }) => t < invoked).length;
+    const where = `${channel} ${ok.epoch} ${before}`;
     const group = groups.get(where);
     if (group === undefined) groups.set(where, [operation]);
     else group.push(operation);
