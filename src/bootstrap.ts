@@ -41,7 +41,7 @@ export async function createApp(config: Config, options: BootOptions = {}): Prom
     ...tls(config),
   });
   const server = app.getHttpServer();
-  boundRequests(server);
+  boundRequests(server, config.server.keepAliveMs);
   app.use(allowCors(app.get(OriginPolicy)));
   configureApi(app);
   servePages(app, PAGES);
@@ -86,9 +86,12 @@ const REQUEST_MS = 10_000;
 const REQUEST_CHECK_MS = 2000;
 const SOCKET_BUFFER_BYTES = 16_384;
 
-function boundRequests(server: Server): void {
+function boundRequests(server: Server, keepAliveMs: number): void {
+  // Both count from the first byte of a request: an idle connection is not a slow one.
   server.headersTimeout = REQUEST_MS;
   server.requestTimeout = REQUEST_MS;
+  // Node's 5 s are shorter than proxies reuse a connection: their next request would meet its end, and a POST may not be repeated.
+  server.keepAliveTimeout = keepAliveMs;
   // Node 22 raised it to 64 KiB: so much would wait beyond the bound of each outbox before we hear that a peer is slow.
   (server as Server & { highWaterMark: number }).highWaterMark = SOCKET_BUFFER_BYTES;
   // Read when listening starts; only the constructor takes it as an option, and Nest calls that.

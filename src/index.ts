@@ -22,6 +22,7 @@ export {
   type StatsView,
 } from './core/realtime.service.js';
 export type { PublishRequest } from './core/publisher.js';
+export type { RevokeOptions } from './core/revocations.js';
 export { TrunklineError, type ErrorOptions } from './core/errors.js';
 export {
   ANONYMOUS,
@@ -49,6 +50,7 @@ export type {
   PresenceEvent,
   Question,
   ReadOptions,
+  Revocation,
 } from './core/ports/backplane.js';
 
 export { parseChannelPattern, type ChannelPattern } from './protocol/channel-pattern.js';

@@ -4,6 +4,7 @@ import { serve } from './bootstrap.js';
 import { RulesFileError } from './channels/rules-file.js';
 import { ConfigError, loadConfig } from './config/config.js';
 import { greeting } from './console/greeting.js';
+import { explained, StartFault } from './console/start-fault.js';
 import { StructuredLogger } from './ops/logger.js';
 
 async function main(): Promise<void> {
@@ -14,13 +15,15 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (reason) =>
     logger.error('A rejection was not handled.', { reason: String(reason) }),
   );
-  const { port } = await serve(config, { logger });
+  const { port } = await serve(config, { logger }).catch((error: unknown) => {
+    throw explained(error, config.redis.url);
+  });
   const tls = config.server.tlsCertFile !== '';
   process.stdout.write(greeting({ port, production: config.production, tls }));
 }
 
 main().catch((error: unknown) => {
-  const told = error instanceof ConfigError || error instanceof RulesFileError;
+  const told = [ConfigError, RulesFileError, StartFault].some((kind) => error instanceof kind);
   const text = error instanceof Error ? (told ? error.message : error.stack) : String(error);
   process.stderr.write(`${text}\n`);
   process.exit(1);

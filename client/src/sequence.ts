@@ -98,7 +98,7 @@ export class Sequence {
   /** A `gap` push. */
   told(gap: Gap): void {
     const here = this.#position;
-    if (here !== undefined && (gap.to > 0 || gap.epoch !== here.epoch)) {
+    if (here !== undefined) {
       if (LEFT_OUT.has(gap.reason)) this.#told.push([gap.from, gap.to]);
       else if (REPLACED.has(gap.reason) || gap.epoch !== here.epoch) {
         this.#moveTo({ epoch: gap.epoch, offset: gap.to, id: '' });

@@ -5,6 +5,7 @@ import { API_OPTIONS, apiOptions, type ApiOptions } from './api.options.js';
 import { BatchController } from './batch.controller.js';
 import { ChannelsController } from './channels.controller.js';
 import { MessagesController } from './messages.controller.js';
+import { RevocationsController } from './revocations.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { StatsController } from './stats.controller.js';
 
@@ -16,7 +17,14 @@ export interface ApiModuleSettings {
 
 /** By itself: with the default options. */
 @Module({
-  controllers: [MessagesController, ChannelsController, BatchController, SessionsController, StatsController],
+  controllers: [
+    MessagesController,
+    ChannelsController,
+    BatchController,
+    SessionsController,
+    RevocationsController,
+    StatsController,
+  ],
   providers: [{ provide: API_OPTIONS, useValue: apiOptions.parse({}) }],
 })
 export class ApiModule {

@@ -78,19 +78,31 @@ const PROBLEMS: ReadonlyMap<number, readonly [code: string, description: string]
 /** The problems a route may answer with. */
 export function refuses(...statuses: readonly number[]): MethodDecorator {
   return (...target) => {
-    for (const status of statuses) {
-      const [code, description] = PROBLEMS.get(status) ?? ['internal', 'A problem.'];
-      const retry = status === 429 || status >= 500;
-      const example = {
-        type: 'about:blank',
-        title: STATUS_CODES[status],
-        status,
-        code,
-        detail: description,
-        retry,
-      };
-      const content = { 'application/problem+json': { schema: schemaRef('Problem'), example } };
-      ApiResponse({ status, description, content })(...target);
-    }
+    for (const [status, response] of Object.entries(problems(...statuses)))
+      ApiResponse({ status: Number(status), ...response })(...target);
   };
+}
+
+/** The same by their statuses. */
+export function problems(...statuses: readonly number[]): Record<string, Problem> {
+  return Object.fromEntries(statuses.map((status) => [status, problem(status)]));
+}
+
+interface Problem {
+  readonly description: string;
+  readonly content: Record<string, { readonly schema: { readonly $ref: string }; readonly example: object }>;
+}
+
+function problem(status: number): Problem {
+  const [code, description] = PROBLEMS.get(status) ?? ['internal', 'A problem.'];
+  const retry = status === 429 || status >= 500;
+  const example = {
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    detail: description,
+    retry,
+  };
+  return { description, content: { 'application/problem+json': { schema: schemaRef('Problem'), example } } };
 }

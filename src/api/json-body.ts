@@ -35,12 +35,26 @@ export function verifyJson(request: object, _response: object, bytes: Buffer, ch
 export const JsonBody = createParamDecorator(
   (type: new () => object, context: ExecutionContext): Json<object> => {
     const request = context.switchToHttp().getRequest<Request>();
-    const json = jsonText(request);
-    const body: unknown = request.body;
-    if (!isObject(body)) throw invalid('The body must be a JSON object.');
-    return { ...json, dto: readDto(type, body) };
+    return readBody(type, request);
   },
 );
+
+/** The same, where no body means one without fields. */
+export const OptionalJsonBody = createParamDecorator(
+  (type: new () => object, context: ExecutionContext): Json<object> => {
+    const request = context.switchToHttp().getRequest<Request>();
+    return isEmpty(request)
+      ? { text: '{}', data: undefined, dto: readDto(type, {}) }
+      : readBody(type, request);
+  },
+);
+
+function readBody(type: new () => object, request: Request): Json<object> {
+  const json = jsonText(request);
+  const body: unknown = request.body;
+  if (!isObject(body)) throw invalid('The body must be a JSON object.');
+  return { ...json, dto: readDto(type, body) };
+}
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -10,20 +10,23 @@ import type { Schemas } from './describe.js';
 import { describeDevTokens } from './dev-tokens.docs.js';
 import { describeMessages } from './messages.docs.js';
 import { ANSWERS } from './openapi.schemas.js';
+import { describeRevocations } from './revocations.docs.js';
 import { describeSessions } from './sessions.docs.js';
 import { describeStats } from './stats.docs.js';
+import { streamPaths, streamSchemas } from './streams.docs.js';
 
 const BEARER = 'credential';
 
 const TAGS = {
   messages: 'Publish and read.',
+  streams: 'Read live, without a WebSocket.',
   channels: 'Which are occupied, and by whom.',
   sessions: 'Connected clients.',
   stats: 'Figures.',
   development: 'Only while NODE_ENV is not production.',
 } as const;
 
-const ABOUT = `Publish, read and look into a Trunkline server.
+const ABOUT = `Publish, read, listen and look into a Trunkline server.
 
 Payloads pass through byte for byte. Errors are \`application/problem+json\` (RFC 9457) with a \`code\`; \`retry\` says whether the
 same request may succeed later. A user token acts by the rules of each channel, an API key as the backend, which may do everything.`;
@@ -33,7 +36,9 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
     ...describeMessages(),
     ...describeBatches(app.get<ApiOptions>(API_OPTIONS, { strict: false })),
     ...describeDevTokens(),
+    ...describeRevocations(),
     ...ANSWERS,
+    ...streamSchemas(),
   };
   describeChannels();
   describeSessions();
@@ -50,10 +55,10 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
   const config = builder.build();
   const components = { ...config.components, schemas };
   const document = SwaggerModule.createDocument(app, { ...config, components });
-  return { ...document, paths: restOnly(document.paths) };
+  return { ...document, paths: { ...restOnly(document.paths), ...streamPaths(document.paths) } };
 }
 
-/** Pages, probes and the routes of other rooms are described elsewhere. */
+/** Pages and probes are not described, and the routes of other rooms elsewhere. */
 function restOnly(paths: OpenAPIObject['paths']): OpenAPIObject['paths'] {
   return Object.fromEntries(Object.entries(paths).filter(([path]) => path.startsWith('/api/')));
 }

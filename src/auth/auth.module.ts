@@ -1,7 +1,8 @@
 // Authentication as a Nest module: verifier, origin policy, guard, and the authenticator port of core.
 
 import { Global, Module, type DynamicModule } from '@nestjs/common';
-import { AUTHENTICATOR } from '../core/tokens.js';
+import type { RevocationCheck } from '../core/ports/application.js';
+import { AUTHENTICATOR, REVOCATIONS } from '../core/tokens.js';
 import { AuthGuard } from './auth.guard.js';
 import type { AuthOptions } from './auth.options.js';
 import { TOKEN_VERIFIER } from './auth.tokens.js';
@@ -23,8 +24,10 @@ export class AuthModule {
         { provide: OriginPolicy, useFactory: () => new OriginPolicy(options.allowedOrigins) },
         {
           provide: Authentication,
-          inject: [TOKEN_VERIFIER],
-          useFactory: (verifier: TokenVerifier) => new Authentication(verifier, options.apiKeys),
+          // Where this room stands without the core, nothing can be revoked.
+          inject: [TOKEN_VERIFIER, { token: REVOCATIONS, optional: true }],
+          useFactory: (verifier: TokenVerifier, revocations: RevocationCheck | undefined) =>
+            new Authentication(verifier, options.apiKeys, revocations),
         },
         { provide: AUTHENTICATOR, useExisting: Authentication },
         AuthGuard,

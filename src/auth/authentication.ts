@@ -1,9 +1,9 @@
 // Who is it: credential → identity, for requests of every kind and for `authenticate` frames.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { TrunklineError } from '../core/errors.js';
+import { badCredential } from '../core/errors.js';
 import { ANONYMOUS, BACKEND, type Identity } from '../core/identity.js';
-import type { Authenticator } from '../core/ports/application.js';
+import type { Authenticator, RevocationCheck } from '../core/ports/application.js';
 import { findCredential, type Credential, type CredentialHeaders } from './credentials.js';
 import type { TokenVerifier } from './token.verifier.js';
 
@@ -18,13 +18,16 @@ export class Authentication implements Authenticator {
   constructor(
     private readonly verifier: TokenVerifier,
     apiKeys: readonly string[],
+    private readonly revocations?: RevocationCheck,
   ) {
     this.keyDigests = apiKeys.map(digest);
   }
 
   /** A user token, as an `authenticate` frame brings it. */
-  authenticate(token: string): Promise<Identity> {
-    return this.verifier.verify(token);
+  async authenticate(token: string): Promise<Identity> {
+    const identity = await this.verifier.verify(token);
+    if (this.revocations?.refuses(identity) === true) throw badCredential();
+    return identity;
   }
 
   /** No credential: a stranger. A presented one that is bad: rejects with `unauthenticated` or `expired`. */
@@ -33,8 +36,8 @@ export class Authentication implements Authenticator {
     if (credential === undefined) return { identity: ANONYMOUS, by: undefined };
     const { token, by } = credential;
     if (by === 'header' && this.isApiKey(token)) return { identity: BACKEND, by };
-    if (token === '') throw new TrunklineError('unauthenticated', 'The credential is not valid.');
-    return { identity: await this.verifier.verify(token), by };
+    if (token === '') throw badCredential();
+    return { identity: await this.authenticate(token), by };
   }
 
   /** All keys are compared, as digests of one length, so that time tells nothing. */

@@ -16,8 +16,8 @@ const MAX_GRANTS = 64;
 export type Claims = Readonly<Record<string, unknown>>;
 
 export function identityOf(claims: Claims): Identity {
-  const { sub, exp, iat, name, channels, join } = claims as Record<
-    'sub' | 'exp' | 'iat' | 'name' | 'channels' | 'join',
+  const { sub, exp, iat, jti, name, channels, join } = claims as Record<
+    'sub' | 'exp' | 'iat' | 'jti' | 'name' | 'channels' | 'join',
     unknown
   >;
   if (!isUserId(sub)) throw bad('needs a "sub" of 1 to 128 characters');
@@ -28,6 +28,7 @@ export function identityOf(claims: Claims): Identity {
     name: isUserId(name) ? name : undefined,
     expiresAt: exp * 1000,
     issuedAt: typeof iat === 'number' ? iat * 1000 : undefined,
+    tokenId: typeof jti === 'string' ? jti : undefined,
     grants: readGrants(channels),
     join: readJoin(join),
     claims,

@@ -2,7 +2,7 @@
 
 import { createSecretKey } from 'node:crypto';
 import { JwtService } from '@nestjs/jwt';
-import { TrunklineError } from '../core/errors.js';
+import { badCredential, TrunklineError } from '../core/errors.js';
 import type { Identity } from '../core/identity.js';
 import { MAX_TOKEN_LENGTH } from '../protocol/decode.js';
 import type { AuthOptions } from './auth.options.js';
@@ -40,7 +40,7 @@ export class HmacTokenVerifier implements TokenVerifier {
   }
 
   async verify(token: string): Promise<Identity> {
-    if (token === '' || token.length > MAX_TOKEN_LENGTH) throw refused();
+    if (token === '' || token.length > MAX_TOKEN_LENGTH) throw badCredential();
     checkHeader(token);
     return identityOf(this.claims(token));
   }
@@ -56,7 +56,7 @@ export class HmacTokenVerifier implements TokenVerifier {
       if (error instanceof Error && error.name === 'TokenExpiredError') {
         throw new TrunklineError('expired', 'The token has ended.', { cause: error });
       }
-      throw refused(error);
+      throw badCredential(error);
     }
   }
 }
@@ -67,15 +67,10 @@ function checkHeader(token: string): void {
   try {
     header = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
   } catch (error) {
-    throw refused(error);
+    throw badCredential(error);
   }
-  if (typeof header !== 'object' || header === null) throw refused();
-  if (FORBIDDEN_HEADERS.some((name) => Object.hasOwn(header, name))) throw refused();
+  if (typeof header !== 'object' || header === null) throw badCredential();
+  if (FORBIDDEN_HEADERS.some((name) => Object.hasOwn(header, name))) throw badCredential();
   const { typ } = header as { typ?: unknown };
-  if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) throw refused();
-}
-
-/** One sentence for every fault, so that it teaches an attacker nothing. */
-function refused(cause?: unknown): TrunklineError {
-  return new TrunklineError('unauthenticated', 'The credential is not valid.', { cause });
+  if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) throw badCredential();
 }

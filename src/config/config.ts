@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { redisOptions } from '../backplanes/redis/redis.options.js';
+import { redisOptions, soundRedisOptions } from '../backplanes/redis/redis.options.js';
 import { authOptions, DEVELOPMENT_SECRET } from '../auth/auth.options.js';
 import { coreOptions } from '../core/core.options.js';
 import { limitsOptions } from '../limits/limits.options.js';
@@ -62,7 +62,13 @@ export function loadConfig(env: Environment = process.env): LoadedConfig {
   data.ws.heartbeatMs = data.core.heartbeatMs;
   data.core.instance = data.ops.instance;
   if (data.core.maxSessions === 0) data.core.maxSessions = Math.max(1, openFileLimit() - SPARE_FILES);
-  const faults = [...tlsFaults(data.server), ...(production ? productionFaults(env, data) : [])];
+  // The rest of a beat is for one that is late: three fit in always.
+  data.redis.beatMs = Math.floor(data.redis.nodeTtlMs / 4);
+  const faults = [
+    ...redisFaults(data.redis),
+    ...tlsFaults(data.server),
+    ...(production ? productionFaults(env, data) : []),
+  ];
   if (faults.length > 0) throw new ConfigError(faults);
   return { config: freeze({ ...data, production }), warnings: unknownNames(env) };
 }
@@ -131,6 +137,11 @@ function productionFaults(
     faults.push('TRUNKLINE_ALLOWED_ORIGINS: is required in production; name the origins of your pages.');
   }
   return faults;
+}
+
+function redisFaults(redis: Config['redis']): string[] {
+  const { error } = soundRedisOptions.safeParse(redis);
+  return (error?.issues ?? []).map((issue) => faultOf({ ...issue, path: ['redis', ...issue.path] }));
 }
 
 function tlsFaults({ tlsCertFile, tlsKeyFile }: Config['server']): string[] {

@@ -24,6 +24,13 @@ export const VARIABLES: readonly Variable[] = [
     '`production` refuses sample secrets, open origins and development tokens.',
   ),
   row(
+    'TRUNKLINE_KEEP_ALIVE_MS',
+    'server.keepAliveMs',
+    'number',
+    '75000',
+    'Milliseconds an idle HTTP connection is kept for the next request. Longer than the proxy in front keeps it.',
+  ),
+  row(
     'TRUNKLINE_JWT_SECRET',
     'auth.secret',
     'text',
@@ -32,6 +39,13 @@ export const VARIABLES: readonly Variable[] = [
   ),
   row('TRUNKLINE_JWT_ISSUER', 'auth.issuer', 'text', '', 'Required `iss` claim. Empty: not checked.'),
   row('TRUNKLINE_JWT_AUDIENCE', 'auth.audience', 'text', '', 'Required `aud` claim. Empty: not checked.'),
+  row(
+    'TRUNKLINE_REVOCATION_MS',
+    'core.revocationMs',
+    'number',
+    '2592000000',
+    'Milliseconds a revocation is remembered. At least the longest life of a token: one that lives longer becomes good again.',
+  ),
   row('TRUNKLINE_API_KEYS', 'auth.apiKeys', 'list', '', 'Keys of backends, at least 16 characters each.'),
   row(
     'TRUNKLINE_ALLOWED_ORIGINS',
@@ -52,7 +66,14 @@ export const VARIABLES: readonly Variable[] = [
     'redis.url',
     'text',
     'redis://127.0.0.1:6379',
-    '`redis://`, `rediss://`, a comma list of these = seeds of a Cluster, or `redis+sentinel://host:port,host:port/name`.',
+    '`redis://`, `rediss://` with TLS, a comma list of these = seeds of a Cluster, or `redis+sentinel://host:port,host:port/name`, `rediss+sentinel://` with TLS.',
+  ),
+  row(
+    'TRUNKLINE_REDIS_CA_FILE',
+    'redis.caFile',
+    'text',
+    '',
+    'PEM file of the authorities that may have signed the certificates of Redis. Empty: those that Node knows.',
   ),
   row(
     'TRUNKLINE_REDIS_PREFIX',
@@ -60,6 +81,20 @@ export const VARIABLES: readonly Variable[] = [
     'text',
     'trunkline',
     'Begins every key and bus channel in Redis.',
+  ),
+  row(
+    'TRUNKLINE_REDIS_REPLICAS',
+    'redis.waitReplicas',
+    'number',
+    '0',
+    'Replicas of Redis that must have a message within a second before it is acknowledged. 0: none. Not with a Cluster.',
+  ),
+  row(
+    'TRUNKLINE_REDIS_NODE_TTL_MS',
+    'redis.nodeTtlMs',
+    'number',
+    '10000',
+    'Milliseconds without a sign of life after which the others take an instance for dead and end its presence; signs come four times as often.',
   ),
   row('TRUNKLINE_CHANNELS_FILE', 'server.channelsFile', 'text', '', 'JSON file with rules of channels.'),
   row(
@@ -139,6 +174,13 @@ export const VARIABLES: readonly Variable[] = [
     'number',
     '16',
     'Sessions of one user. 0: no limit.',
+  ),
+  row(
+    'TRUNKLINE_POSITION_CHECK_MS',
+    'core.positionCheckMs',
+    'number',
+    '5000',
+    'Milliseconds between comparisons of quiet channels with the log, at most 10000. What was lost on the bus is found within it and half a second.',
   ),
   row(
     'TRUNKLINE_MESSAGE_RATE',

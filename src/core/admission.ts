@@ -1,12 +1,14 @@
 // May one more session come in: the same answer for every transport, before anything of the session exists. Knows no transport.
 
-import { TrunklineError } from './errors.js';
+import { badCredential, TrunklineError } from './errors.js';
 import type { Hub } from './hub.js';
 import type { Identity } from './identity.js';
+import type { RevocationCheck } from './ports/application.js';
 
 export interface AdmissionContext {
   readonly hub: Hub;
   readonly draining: () => boolean;
+  readonly revocations: RevocationCheck;
   /** 0: no limit. */
   readonly maxSessions: number;
   readonly maxSessionsPerUser: number;
@@ -20,10 +22,12 @@ export class Admission {
 
   /** Undefined: it may. Ask without an identity as soon as possible, and with it in the very step of opening. */
   refusal(identity?: Identity): TrunklineError | undefined {
-    const { draining, maxSessions, maxSessionsPerUser, hub } = this.context;
+    const { draining, revocations, maxSessions, maxSessionsPerUser, hub } = this.context;
     if (draining()) return refuse('unavailable', 'This instance is draining.', RETRY_WHEN_DRAINING_MS);
     if (maxSessions > 0 && hub.sessionCount >= maxSessions)
       return refuse('unavailable', 'This instance is full.', RETRY_WHEN_FULL_MS);
+    // It may have been revoked since its credential was checked.
+    if (identity !== undefined && revocations.refuses(identity)) return badCredential();
     const user = identity?.user;
     if (user === undefined || maxSessionsPerUser === 0 || hub.countOfUser(user) < maxSessionsPerUser)
       return undefined;

@@ -17,10 +17,19 @@ export interface GapRange {
   readonly reason: GapReason;
 }
 
+interface Group {
+  readonly format: WireFormat;
+  readonly subscriptions: Subscription[];
+}
+
+/** One object for all channels that have none: there may be a hundred thousand of them, most with one listener. */
+const NOBODY: ReadonlySet<Subscription> = new Set();
+
 export class Audience {
-  private readonly live = new Map<WireFormat, Subscription[]>();
+  /** At most one for each wire format, which are few. */
+  private readonly live: Group[] = [];
   /** Joining, or ahead of the bus because their reply was read from the log. */
-  private readonly waiting = new Set<Subscription>();
+  private waitingOnes: Set<Subscription> | undefined;
 
   constructor(
     private readonly channel: string,
@@ -28,44 +37,46 @@ export class Audience {
   ) {}
 
   get size(): number {
-    let size = this.waiting.size;
-    for (const group of this.live.values()) size += group.length;
-    return size;
+    return this.live.reduce((size, { subscriptions }) => size + subscriptions.length, this.waiting.size);
   }
 
   join(subscription: Subscription): void {
-    this.waiting.add(subscription);
+    this.waitingOnes ??= new Set();
+    this.waitingOnes.add(subscription);
   }
 
   leave(subscription: Subscription): void {
-    this.waiting.delete(subscription);
+    this.waitNoMore(subscription);
     if (subscription.index < 0) return;
-    const group = this.live.get(subscription.listener.format) as Subscription[];
-    const last = group.pop() as Subscription;
+    const group = this.groupOf(subscription);
+    const { subscriptions } = group as Group;
+    const last = subscriptions.pop() as Subscription;
     if (last !== subscription) {
-      group[subscription.index] = last;
+      subscriptions[subscription.index] = last;
       last.index = subscription.index;
     }
     subscription.index = -1;
-    if (group.length === 0) this.live.delete(subscription.listener.format);
+    if (subscriptions.length === 0) this.live.splice(this.live.indexOf(group as Group), 1);
   }
 
   /** From here on everything is sent as it comes. */
   promote(subscription: Subscription): void {
-    this.waiting.delete(subscription);
-    const { format } = subscription.listener;
-    let group = this.live.get(format);
-    if (group === undefined) this.live.set(format, (group = []));
-    subscription.index = group.length;
-    group.push(subscription);
+    this.waitNoMore(subscription);
+    let group = this.groupOf(subscription);
+    if (group === undefined) {
+      group = { format: subscription.listener.format, subscriptions: [] };
+      this.live.push(group);
+    }
+    subscription.index = group.subscriptions.length;
+    group.subscriptions.push(subscription);
   }
 
   deliver({ publication, except }: Delivery, droppable: DroppableFrame): void {
     const frames = new Map<WireFormat, Frame>();
     const push: Push = { type: 'message', channel: this.channel, epoch: droppable.epoch, publication };
-    for (const [format, group] of this.live) {
+    for (const { format, subscriptions } of this.live) {
       const frame = frameOf(format, push, frames, droppable);
-      for (const subscription of group) {
+      for (const subscription of subscriptions) {
         if (except === undefined || subscription.listener.id !== except) subscription.listener.send(frame);
       }
     }
@@ -79,8 +90,8 @@ export class Audience {
   presence(event: PresenceEvent): void {
     const frames = new Map<WireFormat, Frame>();
     const push: Push = { type: event.type, channel: this.channel, member: event.member };
-    for (const [format, group] of this.live) {
-      for (const subscription of group) {
+    for (const { format, subscriptions } of this.live) {
+      for (const subscription of subscriptions) {
         if (subscription.wantsPresence) subscription.listener.send(frameOf(format, push, frames));
       }
     }
@@ -120,12 +131,25 @@ export class Audience {
     this.tellOne(subscription, frameOf(subscription.listener.format, push, new Map()));
   }
 
+  private get waiting(): ReadonlySet<Subscription> {
+    return this.waitingOnes ?? NOBODY;
+  }
+
+  private waitNoMore(subscription: Subscription): void {
+    this.waitingOnes?.delete(subscription);
+    if (this.waitingOnes?.size === 0) this.waitingOnes = undefined;
+  }
+
+  private groupOf({ listener }: Subscription): Group | undefined {
+    return this.live.find(({ format }) => format === listener.format);
+  }
+
   private tellLive(gap: GapRange): { readonly push: GapPush; readonly frames: Map<WireFormat, Frame> } {
     const push = gapPush(this.channel, gap);
     const frames = new Map<WireFormat, Frame>();
-    for (const [format, group] of this.live) {
-      this.stats.discontinuities += group.length;
-      for (const subscription of group) subscription.listener.send(frameOf(format, push, frames));
+    for (const { format, subscriptions } of this.live) {
+      this.stats.discontinuities += subscriptions.length;
+      for (const subscription of subscriptions) subscription.listener.send(frameOf(format, push, frames));
     }
     return { push, frames };
   }

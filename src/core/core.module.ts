@@ -22,6 +22,7 @@ import type { Backplane } from './ports/backplane.js';
 import { SYSTEM_CLOCK, SystemRandom, type Clock, type Random } from './ports/time.js';
 import { Operations } from './operations.js';
 import { RealtimeService } from './realtime.service.js';
+import { Revocations } from './revocations.js';
 import {
   AUTHENTICATOR,
   BACKPLANE,
@@ -31,6 +32,7 @@ import {
   CORE_OPTIONS,
   RANDOM,
   RATE_GATES,
+  REVOCATIONS,
   SESSION_HOOKS,
 } from './tokens.js';
 
@@ -65,6 +67,11 @@ export class CoreModule {
         { provide: CLOCK, useValue: SYSTEM_CLOCK },
         { provide: RANDOM, useClass: SystemRandom },
         {
+          provide: REVOCATIONS,
+          inject: [CLOCK],
+          useFactory: (clock: Clock) => new Revocations(clock, options),
+        },
+        {
           provide: Core,
           inject: [
             BACKPLANE,
@@ -75,9 +82,10 @@ export class CoreModule {
             CORE_LOGGER,
             CLOCK,
             RANDOM,
+            REVOCATIONS,
           ],
           useFactory: (
-            ...[backplane, router, authenticator, hooks, newGate, logger, clock, random]: [
+            ...[backplane, router, authenticator, hooks, newGate, logger, clock, random, revocations]: [
               Backplane,
               ChannelRouter,
               Authenticator,
@@ -86,8 +94,21 @@ export class CoreModule {
               CoreLogger,
               Clock,
               Random,
+              Revocations,
             ]
-          ) => new Core({ backplane, router, authenticator, hooks, newGate, logger, clock, random, options }),
+          ) =>
+            new Core({
+              backplane,
+              router,
+              authenticator,
+              hooks,
+              newGate,
+              logger,
+              clock,
+              random,
+              options,
+              revocations,
+            }),
         },
         {
           provide: RealtimeService,
@@ -97,7 +118,16 @@ export class CoreModule {
         { provide: Operations, inject: [Core], useFactory: (core: Core) => new Operations(core) },
         { provide: CoreLife, inject: [Core], useFactory: (core: Core) => new CoreLife(core) },
       ],
-      exports: [Core, RealtimeService, Operations, CORE_OPTIONS, CLOCK, RANDOM, ...imports.map(moduleOf)],
+      exports: [
+        Core,
+        RealtimeService,
+        Operations,
+        CORE_OPTIONS,
+        CLOCK,
+        RANDOM,
+        REVOCATIONS,
+        ...imports.map(moduleOf),
+      ],
     };
   }
 }

@@ -36,7 +36,7 @@ export const coreOptions = z.object({
   /** Milliseconds between comparisons of idle channels with the top of their log. At most 10,000: that much is promised. */
   positionCheckMs: z.int().min(100).max(10_000).default(5000),
   /** Milliseconds a revocation is remembered: at least the longest life of a token, or a refused one becomes good again. 30 days. */
-  revocationMs: z.int().min(60_000).default(2_592_000_000),
+  revocationMs: z.int().min(60_000).max(315_360_000_000).default(2_592_000_000),
   /** Revocations that are remembered at a time, about 0.3 KB each; one more is refused. 0: no limit. */
   maxRevocations: bound.default(100_000),
   /** Milliseconds an unused channel stays subscribed on the backplane, so that a quick return costs nothing. */

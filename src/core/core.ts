@@ -19,13 +19,14 @@ import type {
   RateGate,
   SessionHooks,
 } from './ports/application.js';
-import type { Backplane, ControlMessage } from './ports/backplane.js';
+import type { Backplane, ControlMessage, Revocation } from './ports/backplane.js';
 import type { Link, WireFormat } from './ports/link.js';
 import type { Clock, Random } from './ports/time.js';
 import { Presence } from './presence.js';
 import { Publisher } from './publisher.js';
 import { Reader } from './reader.js';
 import type { ResumeBounds } from './resume.js';
+import { Revocations } from './revocations.js';
 import { Session, type SessionContext } from './session.js';
 import { CoreStats } from './stats.js';
 import { Subscriber } from './subscriber.js';
@@ -42,6 +43,8 @@ export interface CoreDependencies {
   readonly random: Random;
   readonly logger: CoreLogger;
   readonly options: CoreOptions;
+  /** Shared with the authenticator, which asks it. */
+  readonly revocations?: Revocations;
 }
 
 export interface OpenSession {
@@ -68,6 +71,7 @@ export class Core {
   readonly subscriber: Subscriber;
   readonly reader: Reader;
   readonly admission: Admission;
+  readonly revocations: Revocations;
   /** Of one channel; transports that answer for several at once hold their sum to it too. */
   readonly resumeBounds: ResumeBounds;
   /** True from the first drain on: transports take nobody new. */
@@ -85,12 +89,15 @@ export class Core {
     const tails = new Tails({ messages: options.tailMessages, bytes: options.tailBytes });
     this.hub = new Hub({ backplane, stats, logger, clock, tails, positionCheckMs, feedLingerMs });
     this.hub.onControlMessage = (message) => this.obey(message);
+    this.revocations = parts.revocations ?? new Revocations(clock, options);
+    this.hub.onRevocations = (revocations) => this.enforce(revocations);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
     this.publisher = new Publisher({ backplane, router, stats });
     this.reader = new Reader(backplane, this.presence, router, bounds);
     this.admission = new Admission({
       hub: this.hub,
       draining: () => this.draining,
+      revocations: this.revocations,
       maxSessions: options.maxSessions,
       maxSessionsPerUser,
     });
@@ -253,6 +260,7 @@ export class Core {
 
   private onIdentity(session: Session, before: Identity): void {
     this.hub.reindex(session, before.user);
+    if (this.revocations.refuses(session.identity)) return this.expel(session);
     this.schedule(session);
     this.subscriber.reconsider(session, before);
     // A stranger who logs in is somebody new: what its token and the application say of joining holds from now.
@@ -279,6 +287,18 @@ export class Core {
       session.push({ type: 'expiring', expiresAt });
     }
     this.schedule(session);
+  }
+
+  private enforce(revocations: readonly Revocation[]): void {
+    this.revocations.apply(revocations);
+    for (const user of new Set(revocations.map((revocation) => revocation.user)))
+      for (const session of this.hub.ofUser(user))
+        if (this.revocations.refuses(session.identity)) this.expel(session);
+  }
+
+  private expel(session: Session): void {
+    if (!session.ended) this.stats.revoked++;
+    session.close(CLOSE.revoked);
   }
 
   private obey(message: ControlMessage): void {

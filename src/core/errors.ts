@@ -44,6 +44,11 @@ export function invalidData(path: string, rule: string): TrunklineError {
   return new TrunklineError('invalid_data', `"${path}" ${rule}.`, { details: [{ path, message: rule }] });
 }
 
+/** One sentence for every fault of a credential, so that it teaches an attacker nothing. */
+export function badCredential(cause?: unknown): TrunklineError {
+  return new TrunklineError('unauthenticated', 'The credential is not valid.', { cause });
+}
+
 /** The same error, said of one channel. */
 export function ofChannel(thrown: unknown, channel: string): TrunklineError {
   const { code, message, retryAfterMs, details, cause } = toTrunklineError(thrown);

@@ -28,6 +28,11 @@ const HELD_LIMIT = 4096;
 /** Publications asked from the log in one step of a repair. */
 const REPAIR_STEP = 500;
 
+interface Held {
+  readonly epoch: string;
+  readonly delivery: Delivery;
+}
+
 export class Feed {
   position: Position = { epoch: NO_EPOCH, offset: 0, id: '' };
   /** By the clock: when something last came, in milliseconds. */
@@ -39,9 +44,11 @@ export class Feed {
   /** The repair under way; another object, or none, when that one is out of date. */
   private repairing: object | undefined;
   private restartReason: GapReason = 'epoch_changed';
-  private held: { epoch: string; delivery: Delivery }[] = [];
+  /** Undefined while nothing is held. */
+  private held: Held[] | undefined;
   private readonly audience: Audience;
-  private readonly tail: Tail;
+  /** Made with the first publication. */
+  private tail: Tail | undefined;
   /** A read for somebody who comes back; the next ones wait for it, since it may do for them too. */
   private asking: Promise<LogSlice> | undefined;
 
@@ -51,7 +58,6 @@ export class Feed {
     private readonly context: FeedContext,
   ) {
     this.audience = new Audience(channel, context.stats);
-    this.tail = new Tail(context.tails, policy.history?.size ?? 0);
   }
 
   get size(): number {
@@ -112,12 +118,12 @@ export class Feed {
     const proven = since.id === '' || since.id === position.id;
     if (since.epoch === position.epoch && since.offset === position.offset && proven)
       return { top: position, idAtAfter: position.id || undefined, publications: [] };
-    return this.fresh ? this.tail.after(since, position) : undefined;
+    return this.fresh ? this.tail?.after(since, position) : undefined;
   }
 
   /** The last value, from memory. */
   get newest(): Publication | undefined {
-    return this.opened && this.fresh ? this.tail.last(this.position.offset) : undefined;
+    return this.opened && this.fresh ? this.tail?.last(this.position.offset) : undefined;
   }
 
   /**
@@ -148,6 +154,7 @@ export class Feed {
       return;
     }
     if (!this.opened || this.repairing !== undefined) {
+      this.held ??= [];
       if (this.held.length < HELD_LIMIT) this.held.push({ epoch, delivery });
       return;
     }
@@ -184,8 +191,8 @@ export class Feed {
   /** Nobody listens any more and the bus is left: what comes later is not ours. */
   close(): void {
     this.opened = false;
-    this.held = [];
-    this.tail.clear();
+    this.held = undefined;
+    this.tail?.clear();
     this.repairing = undefined;
   }
 
@@ -202,8 +209,8 @@ export class Feed {
 
   /** What the log has covered meanwhile is no news, whatever its id: the log is the truth. */
   private replayHeld(): void {
-    const held = this.held;
-    this.held = [];
+    const held = this.held ?? [];
+    this.held = undefined;
     for (const { epoch, delivery } of held) {
       const covered = epoch === this.position.epoch && delivery.publication.offset <= this.position.offset;
       if (covered) this.context.stats.busDuplicates++;
@@ -227,7 +234,7 @@ export class Feed {
 
   private advance(epoch: string, delivery: Delivery): void {
     const { publication } = delivery;
-    this.tail.add(this.position, publication);
+    this.tailed.add(this.position, publication);
     this.position = { epoch, offset: publication.offset, id: publication.id };
     this.deliver(delivery);
   }
@@ -240,9 +247,14 @@ export class Feed {
     this.audience.deliver(delivery, droppable);
   }
 
+  private get tailed(): Tail {
+    this.tail ??= new Tail(this.context.tails, this.policy.history?.size ?? 0);
+    return this.tail;
+  }
+
   /** The log forgets all of a channel some time after its last publication; so does its copy. */
   private get fresh(): boolean {
-    const last = this.tail.last(this.position.offset);
+    const last = this.tail?.last(this.position.offset);
     return last !== undefined && this.context.clock.now() - last.time < (this.policy.history?.ttlMs ?? 0);
   }
 
@@ -252,7 +264,7 @@ export class Feed {
     this.observe(slice.top, known);
     const { epoch, offset, id } = this.position;
     const agrees = slice.top.epoch === epoch && slice.top.offset === offset && slice.top.id === id;
-    if (this.opened && generation === this.generation && agrees) this.tail.seed(since, slice);
+    if (this.opened && generation === this.generation && agrees) this.tailed.seed(since, slice);
     return slice;
   }
 
@@ -264,7 +276,7 @@ export class Feed {
       .catch((error: unknown) => {
         if (this.repairing !== repair) return;
         // What was held is in the log. The next publication, position check or reconnect reads it; nothing later is delivered before.
-        this.held = [];
+        this.held = undefined;
         this.heardAt = -Infinity;
         this.context.logger.warn('A channel could not be repaired from its log.', {
           channel: this.channel,
@@ -312,13 +324,13 @@ export class Feed {
     this.position = top;
     this.generation++;
     this.restartReason = reason;
-    this.tail.clear();
+    this.tail?.clear();
     this.audience.restart({ epoch: top.epoch, from, to: top.offset, reason });
   }
 
   private passOver(from: number, to: number, reason: GapReason): void {
     this.position = { ...this.position, offset: to, id: '' };
-    this.tail.clear();
+    this.tail?.clear();
     this.audience.tellGap({ epoch: this.position.epoch, from, to, reason });
   }
 }

@@ -21,6 +21,8 @@ export interface Identity {
   readonly expiresAt: number | undefined;
   /** Milliseconds since 1970 at which the credential was issued; undefined when it does not say. */
   readonly issuedAt: number | undefined;
+  /** The `jti` of the token; undefined when it has none. */
+  readonly tokenId: string | undefined;
   readonly grants: readonly CapabilityGrant[];
   /** Channels the server joins the session to at connect. */
   readonly join: readonly string[];
@@ -28,7 +30,14 @@ export interface Identity {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-const NOTHING = { expiresAt: undefined, issuedAt: undefined, grants: [], join: [], claims: {} } as const;
+const NOTHING = {
+  expiresAt: undefined,
+  issuedAt: undefined,
+  tokenId: undefined,
+  grants: [],
+  join: [],
+  claims: {},
+} as const;
 
 export const ANONYMOUS: Identity = { kind: 'anonymous', user: undefined, name: undefined, ...NOTHING };
 export const BACKEND: Identity = { kind: 'backend', user: undefined, name: undefined, ...NOTHING };

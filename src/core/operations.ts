@@ -31,6 +31,11 @@ export class Operations {
     return { sessions: hub.sessionCount, users: hub.userCount, channels: hub.channels().length };
   }
 
+  /** Revocations that every login is checked against. */
+  get revocations(): number {
+    return this.core.revocations.size;
+  }
+
   sessionsByTransport(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     for (const { link } of this.core.hub.all())

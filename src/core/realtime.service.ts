@@ -8,8 +8,9 @@ import type { HistoryResult, Member, PublishResult } from '../protocol/publicati
 import type { Core } from './core.js';
 import { TrunklineError, toTrunklineError } from './errors.js';
 import { BACKEND, type Identity } from './identity.js';
-import type { Backplane, Question } from './ports/backplane.js';
+import type { Backplane, Question, Revocation } from './ports/backplane.js';
 import type { PublishRequest } from './publisher.js';
+import type { RevokeOptions } from './revocations.js';
 
 export interface PublishOptions {
   /** Conflation key. */
@@ -130,6 +131,16 @@ export class RealtimeService {
   /** Closes every session of a user, on all instances. */
   disconnect(user: string, { code, reason }: CloseRow = CLOSE.revoked): Promise<void> {
     return this.backplane.control({ type: 'disconnect', user: checkUser(user), code, reason });
+  }
+
+  /**
+   * Refuses tokens of a user on all instances, and closes the sessions that live by them with 4003: all that were issued at or before
+   * `before`, or the one with this `tokenId`. Resolves when it is kept, with what was kept.
+   */
+  async revoke(user: string, options: RevokeOptions = {}): Promise<Revocation> {
+    const revocation = this.core.revocations.make(user, options);
+    await this.backplane.revoke(revocation);
+    return revocation;
   }
 
   /** Sessions of this instance, of one user or all. */

@@ -256,21 +256,26 @@ export class Session implements Listener, OutboxOwner {
     }
   }
 
-  /** Answers keep the order of their frames, although the log may carry out publishes of different channels in any. */
   private follow(id: FrameId | undefined, later: Promise<CommandResult>): void {
-    const before = this.lastPending;
-    const done = later
-      .then(
-        (result) => () => this.answer(id, result),
-        (thrown: unknown) => () => this.fail(id, thrown),
-      )
-      .then(async (tell) => {
-        if (before !== undefined && this.pending.has(before)) await before;
-        this.pending.delete(done);
-        tell();
-      });
-    this.pending.add(done);
-    this.lastPending = done;
+    const turn = this.answerInTurn(id, later, this.lastPending);
+    this.pending.add(turn);
+    this.lastPending = turn;
+    void turn.then(() => this.pending.delete(turn));
+  }
+
+  /** Answers keep the order of their frames, although the log may carry out publishes of different channels in any. */
+  private async answerInTurn(
+    id: FrameId | undefined,
+    later: Promise<CommandResult>,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
+    const outcome = await later.then(
+      (result) => ({ result }),
+      (thrown: unknown) => ({ thrown }),
+    );
+    await before;
+    if ('result' in outcome) this.answer(id, outcome.result);
+    else this.fail(id, outcome.thrown);
   }
 
   private answer(id: FrameId | undefined, result: CommandResult, after?: () => void): void {

@@ -17,6 +17,8 @@ export class CoreStats {
   repaired = 0;
   /** Publications that came twice on the bus. */
   busDuplicates = 0;
+  /** Sessions closed because their token was revoked. */
+  revoked = 0;
   frames = 0;
   readonly errors = new Map<string, number>();
   readonly closes = new Map<number, number>();

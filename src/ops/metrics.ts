@@ -27,6 +27,7 @@ const COUNTERS: readonly [string, string, (stats: CoreStats) => number][] = [
   ],
   ['repairs_total', 'Publications missed on the bus and read from the log.', (stats) => stats.repaired],
   ['bus_duplicates_total', 'Publications that came twice on the bus.', (stats) => stats.busDuplicates],
+  ['revoked_sessions_total', 'Sessions closed because their token was revoked.', (stats) => stats.revoked],
   ['frames_total', 'Commands of clients that were carried out.', (stats) => stats.frames],
 ];
 
@@ -41,6 +42,11 @@ export class Metrics {
     for (const [name, help, read] of COUNTERS) this.counter(name, help, read);
     this.gauge('channels', 'Channels with listeners on this instance.', () => operations.counts().channels);
     this.gauge('users', 'Users with sessions on this instance.', () => operations.counts().users);
+    this.gauge(
+      'revocations',
+      'Revocations that every login is checked against.',
+      () => operations.revocations,
+    );
     this.gauge('draining', '1 while this instance drains.', () => (operations.draining ? 1 : 0));
     this.gauge('backplane_up', '1 while the backplane takes publications.', () =>
       operations.healthy() ? 1 : 0,

@@ -7,6 +7,7 @@ import { expiryContract } from './expiry.part.js';
 import { idempotencyContract } from './idempotency.part.js';
 import { logContract } from './log.part.js';
 import { presenceContract } from './presence.part.js';
+import { revocationsContract } from './revocations.part.js';
 
 /** Each test has a cluster of its own from `setup`. */
 export function backplaneContract(name: string, setup: () => Promise<ContractCluster>): void {
@@ -23,5 +24,6 @@ export function backplaneContract(name: string, setup: () => Promise<ContractClu
     idempotencyContract(current);
     busContract(current);
     presenceContract(current);
+    revocationsContract(current);
   });
 }

@@ -19,6 +19,7 @@ backplaneContract('memory', async () => {
       flush: async () => store.flush(),
       expireMeta: async (channel) => store.expireMeta(channel),
     },
+    now: () => clock.now(),
     pass: (ms) => clock.advance(ms),
     dispose: async () => {},
   };

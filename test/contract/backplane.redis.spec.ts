@@ -48,6 +48,7 @@ function redisContract(name: string, start: () => Promise<RedisFleet>): void {
           flush: () => fleet.flush(),
           expireMeta: (channel) => expireMeta(fleet, own, channel),
         },
+        now: () => Date.now(),
         pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
         dispose: async () => {
           const forEver = [...(await timesToLive(fleet, own))].filter(([, left]) => left < 0);

@@ -29,6 +29,8 @@ export interface ContractCluster {
     readonly slack: number;
   };
   readonly faults: ContractFaults;
+  /** Milliseconds since 1970 by the clock of the nodes. */
+  now(): number;
   /** Resolves when `ms` have passed for the store, really or virtually. */
   pass(ms: number): Promise<void>;
   dispose(): Promise<void>;

@@ -210,7 +210,7 @@ describe('connections of a Cluster', () => {
 
   /** Between clients and the nodes, which name them as their own addresses. Each cuts a connection in the midst of some reply. */
   async function throughProxies(): Promise<readonly ChaosProxy[]> {
-    const faults = { faults: ['cut-response'], cutAfter: [14_000, 22_000] } as const;
+    const faults = { faults: ['cut-response'], cutAfter: [10_000, 15_000] } as const;
     const started = await Promise.all(
       fleet.nodes.map(({ port }, n) => ChaosProxy.start({ target: port, seed: n + 1, ...faults })),
     );

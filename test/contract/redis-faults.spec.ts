@@ -1,10 +1,15 @@
 // The Redis backplane when its Redis or the way to it fails: what it
 // says, how soon, and that everything works again afterwards.
 
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { RedisSettings } from '../../src/backplanes/redis/redis.options.js';
+import { RedisBackplane } from '../../src/backplanes/redis/redis.backplane.js';
+import { redisOptions, type RedisSettings } from '../../src/backplanes/redis/redis.options.js';
+import { SILENT_LOGGER } from '../../src/core/ports/application.js';
+import { SYSTEM_CLOCK, SystemRandom } from '../../src/core/ports/time.js';
 import type { Position } from '../../src/protocol/position.js';
 import { ChaosProxy } from '../support/chaos-proxy.js';
+import { RecordingListener } from '../support/recording-listener.js';
 import {
   append,
   freshPrefix,
@@ -115,6 +120,34 @@ describe('a bus that was cut', () => {
     await until(() => listener.node.healthy(), 'all to be well');
     await append(publisher, name);
     await listener.ear.until('live', () => listener.ear.of(name).length > 0);
+  });
+
+  it('is noticed so also with a client of the application, which does not watch its sockets', async () => {
+    const { proxy } = await behindProxy();
+    const watched = { commandTimeout: COMMAND_MS, socketTimeout: COMMAND_MS };
+    const shared = { lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false };
+    const node = new RedisBackplane({
+      options: redisOptions.parse(settings),
+      clock: SYSTEM_CLOCK,
+      random: new SystemRandom(),
+      logger: SILENT_LOGGER,
+      connect: (role) => new Redis(proxy.port, { ...shared, ...(role === 'commands' ? watched : {}) }),
+    });
+    const ear = new RecordingListener();
+    await node.start(ear);
+    try {
+      const name = newChannel();
+      await node.subscribe(name);
+      proxy.blackHoleOpen();
+      const start = performance.now();
+      await ear.until('suspicion', () => suspects(ear, [name]));
+      // The library gives such a connection two seconds to end by itself.
+      expect(performance.now() - start).toBeLessThan(HALF_OPEN_MS + 2000);
+      await append(await startPeer(settings), name);
+      await ear.until('live', () => ear.of(name).length > 0);
+    } finally {
+      await node.stop();
+    }
   });
 });
 

@@ -5,7 +5,9 @@ import { Test } from '@nestjs/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkRedis } from '../../src/backplanes/redis/redis.checks.js';
+import { clientDefaults, type ClientDefaults } from '../../src/backplanes/redis/redis.connection.js';
 import { RedisBackplaneModule } from '../../src/backplanes/redis/redis.module.js';
+import { redisOptions, type RedisSettings } from '../../src/backplanes/redis/redis.options.js';
 import { SILENT_LOGGER } from '../../src/core/ports/application.js';
 import type { Backplane } from '../../src/core/ports/backplane.js';
 import { BACKPLANE } from '../../src/core/tokens.js';
@@ -27,23 +29,20 @@ class PlaceModule {}
 
 describe('RedisBackplaneModule.forRootAsync', () => {
   it('takes options and connections from providers of the application', async () => {
-    const made: string[] = [];
-    const connect = (role: string): Redis => {
-      made.push(role);
-      const client = new Redis(fleet.url, {
-        lazyConnect: true,
-        maxRetriesPerRequest: 0,
-        autoResubscribe: false,
-      });
-      client.on('error', () => {});
-      return client;
+    const made = new Map<string, ClientDefaults>();
+    const connect = (role: string, defaults: ClientDefaults): Redis => {
+      made.set(role, defaults);
+      return new Redis({ ...defaults, connectionName: `own-${role}` });
     };
     const app = await Test.createTestingModule({
       imports: [
         RedisBackplaneModule.forRootAsync({
           imports: [PlaceModule],
           inject: [ADDRESS],
-          useFactory: (url: string) => ({ options: { url, prefix: freshPrefix() }, connect }),
+          useFactory: (url: string) => ({
+            options: { url, prefix: freshPrefix(), connectTimeoutMs: 1234 },
+            connect,
+          }),
         }),
       ],
     }).compile();
@@ -55,9 +54,48 @@ describe('RedisBackplaneModule.forRootAsync', () => {
     const options = { history: HISTORY, idempotencyKey: undefined, except: undefined };
     expect((await backplane.append('room', draft, options)).position.offset).toBe(1);
     await ear.until('it', () => ear.offsets('room').length === 1);
-    expect([...made].sort()).toEqual(['bus', 'commands']);
+    const admin = new Redis(fleet.url);
+    const names = String(await admin.client('LIST')).match(/(?<= name=)own-\S+/g);
+    admin.disconnect();
+    expect(names?.toSorted((a, b) => a.localeCompare(b))).toEqual(['own-bus', 'own-commands']);
+    const ours = {
+      host: '127.0.0.1',
+      port: Number(new URL(fleet.url).port),
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      autoResubscribe: false,
+      connectTimeout: 1234,
+      socketTimeout: 3000,
+    };
+    expect(made.get('commands')).toMatchObject({ ...ours, commandTimeout: 3000 });
+    expect(made.get('bus')).toMatchObject(ours);
+    expect(made.get('bus')).not.toHaveProperty('commandTimeout');
     await backplane.stop();
     await app.close();
+  });
+});
+
+describe('RedisBackplaneModule.forRoot', () => {
+  it.each<[RedisSettings, string]>([
+    [{ beatMs: 4000 }, 'must be a number below a third of nodeTtlMs'],
+    [{ nodeTtlMs: 120_000 }, 'must be a number below entryTtlMs'],
+  ])('refuses %j, with which the living would be taken for dead', async (options, says) => {
+    const made = Test.createTestingModule({ imports: [RedisBackplaneModule.forRoot({ options })] }).compile();
+    await expect(made).rejects.toThrow(says);
+  });
+});
+
+describe('connections that the application makes in a Cluster', () => {
+  it('are given what holds for each node, and no place', () => {
+    const parts = {
+      options: redisOptions.parse({ url: 'rediss://ann:secret@a:1,rediss://b:2' }),
+      logger: SILENT_LOGGER,
+      random: Math.random,
+    };
+    const defaults = clientDefaults('commands', parts);
+    expect(defaults).toMatchObject({ username: 'ann', password: 'secret', tls: {}, maxRetriesPerRequest: 0 });
+    expect(Object.keys(defaults)).not.toEqual(expect.arrayContaining(['host']));
   });
 });
 

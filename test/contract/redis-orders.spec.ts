@@ -135,6 +135,46 @@ describe('orders in Redis', () => {
     await hears(a, 'ana', 'ben', 'cleo', 'dora');
   });
 
+  it('that are gone before they were heard are told in the log, and the rest is heard', async () => {
+    const [a, behind] = [await node('a'), await node('behind', DEEP_SLEEP)];
+    await a.orders.send(order('first'));
+    behind.orders.wake();
+    await hears(behind, 'first');
+    const wanted = Array.from({ length: 1100 }, (_, at) => `user${at}`);
+    await Promise.all(wanted.map((user) => a.orders.send(order(user))));
+    behind.orders.wake();
+    await hears(behind, 'first', ...wanted.slice(100));
+    const told = behind.logged.filter((line) => line.startsWith('Orders to this node may be lost.'));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('more than 1000 were given');
+    behind.orders.wake();
+    await a.orders.send(order('last'));
+    behind.orders.wake();
+    await until(() => heard(behind).at(-1) === 'last', 'the last');
+    expect(behind.logged).toHaveLength(1);
+    expect(a.logged.filter((line) => line.startsWith('Orders'))).toEqual([]);
+  });
+
+  it('that had time to end while a node was away are told in the log', async () => {
+    const [a, away] = [await node('a'), await node('away', { beatMs: 5000, entryTtlMs: 1000 })];
+    await a.orders.send(order('ana'));
+    away.orders.wake();
+    await hears(away, 'ana');
+    await server.ask('DEL', a.keys.orders());
+    // It sees at once that the stream is gone, and was not away: it has missed nothing.
+    away.orders.wake();
+    await a.orders.send(order('ben'));
+    away.orders.wake();
+    await hears(away, 'ana', 'ben');
+    expect(away.logged).toEqual([]);
+    await server.ask('DEL', a.keys.orders());
+    const end = Date.now() + 1100;
+    await until(() => Date.now() > end, 'the orders to have had time to end');
+    away.orders.wake();
+    await until(() => away.logged.length === 1, 'the line');
+    expect(away.logged[0]).toMatch(/^Orders to this node may be lost\..*away for too long/);
+  });
+
   it('are bounded in number, and end when nobody gives any', async () => {
     const a = await node('a', DEEP_SLEEP);
     await Promise.all(Array.from({ length: 1100 }, (_, at) => a.orders.send(order(`user${at}`))));

@@ -115,6 +115,10 @@ export class GatedBackplane implements Backplane {
     return this.through('control', () => this.inner.control(...args));
   }
 
+  revoke(...args: Parameters<Backplane['revoke']>): Promise<void> {
+    return this.inner.revoke(...args);
+  }
+
   gather(...args: Parameters<Backplane['gather']>): ReturnType<Backplane['gather']> {
     return this.inner.gather(...args);
   }

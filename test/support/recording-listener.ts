@@ -5,6 +5,7 @@ import type {
   ControlMessage,
   Delivery,
   PresenceEvent,
+  Revocation,
 } from '../../src/core/ports/backplane.js';
 import type { Publication } from '../../src/protocol/publication.js';
 
@@ -24,6 +25,7 @@ export class RecordingListener implements BackplaneListener {
   readonly deliveries: Heard[] = [];
   readonly presence: HeardPresence[] = [];
   readonly control: ControlMessage[] = [];
+  readonly revocations: Revocation[] = [];
   readonly suspects: (readonly string[] | 'all')[] = [];
   /** What it says to a question. */
   says: unknown;
@@ -45,6 +47,11 @@ export class RecordingListener implements BackplaneListener {
 
   onControl(message: ControlMessage): void {
     this.control.push(message);
+    this.wake();
+  }
+
+  onRevocations(revocations: readonly Revocation[]): void {
+    this.revocations.push(...revocations);
     this.wake();
   }
 

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { freePorts } from './free-ports.js';
-import { askRedis, RedisServer, type Command } from './redis-server.js';
+import { askRedis, RedisServer, type Command, type RedisServerOptions } from './redis-server.js';
 import { until } from './wait.js';
 
 export const SENTINEL_NAME = 'main';
@@ -13,6 +13,9 @@ const DOWN_AFTER_MS = 500;
 const FAILOVER_TIMEOUT_MS = 2000;
 /** Milliseconds until a Cluster takes a node for dead. Long, since a busy machine is no fault. */
 const NODE_TIMEOUT_MS = 5000;
+
+/** With files, everything speaks TLS. */
+type Secure = Pick<RedisServerOptions, 'tls'>;
 
 /** A Redis that can be asked, ours or not. */
 export interface Holder {
@@ -42,8 +45,8 @@ export interface ClusterFleet extends RedisFleet {
   readonly nodes: readonly RedisServer[];
 }
 
-export async function startStandalone(): Promise<RedisFleet> {
-  const server = await RedisServer.start();
+export async function startStandalone(secure: Secure = {}): Promise<RedisFleet> {
+  const server = await RedisServer.start(secure);
   return {
     url: server.url,
     masters: async () => [server],
@@ -92,7 +95,7 @@ async function keysAt({ url }: Holder, prefix: string): Promise<string[]> {
 }
 
 /** Each Sentinel is told of the others, so that they need not wait seconds to find each other. */
-export async function startSentinel(): Promise<SentinelFleet> {
+export async function startSentinel(secure: Secure = {}): Promise<SentinelFleet> {
   const [masterPort = 0, replicaPort = 0, ...ports] = await freePorts(5);
   const ids = ports.map(() => randomBytes(20).toString('hex'));
   const configuration = (own: number): string =>
@@ -116,13 +119,13 @@ export async function startSentinel(): Promise<SentinelFleet> {
   };
   const stop = async (): Promise<void> => void (await Promise.all(started.map((server) => server.stop())));
   try {
-    const master = await keep(RedisServer.start({ port: masterPort, args: syncAtOnce }));
+    const master = await keep(RedisServer.start({ ...secure, port: masterPort, args: syncAtOnce }));
     const replicaOf = ['--replicaof', '127.0.0.1', String(masterPort), ...syncAtOnce];
-    const replica = await keep(RedisServer.start({ port: replicaPort, args: replicaOf }));
+    const replica = await keep(RedisServer.start({ ...secure, port: replicaPort, args: replicaOf }));
     const sentinels = await Promise.all(
-      ports.map((port, n) => keep(RedisServer.start({ port, sentinel: configuration(n) }))),
+      ports.map((port, n) => keep(RedisServer.start({ ...secure, port, sentinel: configuration(n) }))),
     );
-    const fleet = sentinelFleet([master, replica], sentinels, stop);
+    const fleet = sentinelFleet([master, replica], sentinels, { stop, secure });
     await until(async () => (await replica.info('master_link_status')) === 'up', 'the replica to follow');
     await until(async () => (await fleet.master()) === master, 'the Sentinels to agree');
     return fleet;
@@ -135,8 +138,9 @@ export async function startSentinel(): Promise<SentinelFleet> {
 function sentinelFleet(
   servers: readonly [RedisServer, RedisServer],
   sentinels: readonly RedisServer[],
-  stop: () => Promise<void>,
+  { stop, secure }: { readonly stop: () => Promise<void>; readonly secure: Secure },
 ): SentinelFleet {
+  const scheme = secure.tls === undefined ? 'redis' : 'rediss';
   const master = async (): Promise<RedisServer> => {
     let found: RedisServer | undefined;
     await until(async () => {
@@ -150,7 +154,7 @@ function sentinelFleet(
     return found as RedisServer;
   };
   return {
-    url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${SENTINEL_NAME}`,
+    url: `${scheme}+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${SENTINEL_NAME}`,
     servers,
     sentinels,
     master,
@@ -161,13 +165,23 @@ function sentinelFleet(
   };
 }
 
-export async function startCluster(): Promise<ClusterFleet> {
+export async function startCluster(
+  options: Secure & Pick<RedisServerOptions, 'args'> = {},
+): Promise<ClusterFleet> {
   const buses = await freePorts(3);
   const nodes = await Promise.all(
     buses.map((bus) => {
       const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
       return RedisServer.start({
-        args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus), ...timeout],
+        ...options,
+        args: [
+          '--cluster-enabled',
+          'yes',
+          '--cluster-port',
+          String(bus),
+          ...timeout,
+          ...(options.args ?? []),
+        ],
       });
     }),
   );

@@ -7,7 +7,7 @@ import { RedisNodes } from '../../src/backplanes/redis/redis.nodes.js';
 import { redisOptions, type RedisSettings } from '../../src/backplanes/redis/redis.options.js';
 import { RedisOrders } from '../../src/backplanes/redis/redis.orders.js';
 import { RedisPresence } from '../../src/backplanes/redis/redis.presence.js';
-import { SILENT_LOGGER } from '../../src/core/ports/application.js';
+import type { CoreLogger } from '../../src/core/ports/application.js';
 import type { ControlMessage } from '../../src/core/ports/backplane.js';
 import { SYSTEM_CLOCK, type Cancel, type Clock } from '../../src/core/ports/time.js';
 import type { Member } from '../../src/protocol/publication.js';
@@ -60,6 +60,8 @@ export class RedisLife {
   readonly nodes: RedisNodes;
   readonly orders: RedisOrders;
   readonly control: ControlMessage[] = [];
+  /** What it has said that is worse than a debug line. */
+  readonly logged: string[] = [];
   /** Signs of life it has tried to give. */
   beats = 0;
 
@@ -70,12 +72,21 @@ export class RedisLife {
     const options = redisOptions.parse({ ...FAST, ...settings });
     const keys = new RedisKeys(options.prefix);
     const { clock } = this;
-    const logger = SILENT_LOGGER;
+    const log = (message: string, fields = {}): void =>
+      void this.logged.push(`${message} ${JSON.stringify(fields)}`);
+    const logger: CoreLogger = { debug: () => {}, warn: log, error: log };
     const client = makeClient('commands', { options, logger, random: () => 0.5 });
     const shared = { client, keys, options, clock, logger };
     this.keys = keys;
     this.client = client;
-    this.presence = new RedisPresence({ client, keys, options, node, sharded: false });
+    this.presence = new RedisPresence({
+      client,
+      keys,
+      options,
+      node,
+      sharded: false,
+      now: () => clock.now(),
+    });
     this.orders = new RedisOrders(shared);
     const sadd = client.sadd.bind(client);
     client.sadd = ((key: string, member: string) => {

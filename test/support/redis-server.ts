@@ -14,6 +14,8 @@ const NOTHING_KEPT = ['--save', '', '--appendonly', 'no'];
 /** A port that was free may be taken by the time Redis binds it. */
 const TRIES = 5;
 
+const SECURE = /^rediss:/;
+
 /** What runs, each in its folder. */
 const running = new Map<ChildProcess, string>();
 /** A run that is broken off leaves nothing behind, too. */
@@ -31,13 +33,26 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** Text of a Sentinel's configuration: it is a Sentinel then. */
   readonly sentinel?: string;
+  /** Files with which it speaks TLS, and nothing else. */
+  readonly tls?: RedisTlsFiles;
+}
+
+export interface RedisTlsFiles {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export type Command = readonly [name: string, ...args: (string | number)[]];
 
 /** Commands on a connection of their own, so that a fault in between leaves nothing behind. The first error is thrown. */
 export async function askRedis(url: string, ...commands: readonly Command[]): Promise<readonly unknown[]> {
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  const once = { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 };
+  // A test knows whom it has started; whether others would trust it is another question.
+  const client = new Redis(url, {
+    ...once,
+    ...(SECURE.test(url) ? { tls: { rejectUnauthorized: false } } : {}),
+  });
   // The same error comes out of `connect` or `call`.
   client.on('error', () => {});
   try {
@@ -73,7 +88,7 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `${this.options.tls === undefined ? 'redis' : 'rediss'}://127.0.0.1:${this.port}`;
   }
 
   /** A command of the test itself, past everything under test. */
@@ -137,12 +152,27 @@ export class RedisServer {
 
   private commandLine(): readonly string[] {
     const { sentinel, args = [] } = this.options;
-    const place = ['--port', String(this.port), '--dir', this.folder, '--bind', '127.0.0.1'];
+    const place = [...this.ports(), '--dir', this.folder, '--bind', '127.0.0.1'];
     if (sentinel === undefined) return [...place, ...NOTHING_KEPT, ...args];
     // A Sentinel writes what it learns into its file.
     const file = join(this.folder, 'sentinel.conf');
     writeFileSync(file, sentinel);
     return [file, '--sentinel', ...place, ...args];
+  }
+
+  private ports(): readonly string[] {
+    const { tls } = this.options;
+    if (tls === undefined) return ['--port', String(this.port)];
+    const files = [
+      '--tls-ca-cert-file',
+      tls.caFile,
+      '--tls-cert-file',
+      tls.certFile,
+      '--tls-key-file',
+      tls.keyFile,
+    ];
+    const among = ['--tls-auth-clients', 'no', '--tls-replication', 'yes', '--tls-cluster', 'yes'];
+    return ['--port', '0', '--tls-port', String(this.port), ...files, ...among];
   }
 
   private answers(): Promise<boolean> {

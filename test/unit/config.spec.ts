@@ -87,6 +87,11 @@ const BAD: Readonly<Record<string, BadValues>> = {
     says: /redis:\/\/host:port.*redis\+sentinel/,
   },
   TRUNKLINE_REDIS_PREFIX: { values: ['a b', 'a{b}', 'x'.repeat(65), 'ü'], says: /letters, digits/ },
+  TRUNKLINE_REVOCATION_MS: numbers('0', '59999', '315360000001'),
+  TRUNKLINE_REDIS_REPLICAS: numbers('-1', '101'),
+  TRUNKLINE_REDIS_NODE_TTL_MS: numbers('0', '99', '120000', '2147483648'),
+  TRUNKLINE_POSITION_CHECK_MS: numbers('0', '99', '10001'),
+  TRUNKLINE_KEEP_ALIVE_MS: numbers('0', '999', '3600001'),
   TRUNKLINE_TLS_CERT_FILE: TLS_FILE,
   TRUNKLINE_TLS_KEY_FILE: TLS_FILE,
   TRUNKLINE_DRAIN_MS: numbers(),
@@ -115,6 +120,7 @@ const ANY_TEXT = [
   'TRUNKLINE_JWT_ISSUER',
   'TRUNKLINE_JWT_AUDIENCE',
   'TRUNKLINE_CHANNELS_FILE',
+  'TRUNKLINE_REDIS_CA_FILE',
 ];
 
 describe('a bad value stops the start, names its variable and says what is right:', () => {
@@ -176,6 +182,12 @@ describe('a good value', () => {
     ['REDIS_URL', 'redis://a:1,redis://b:2', ({ redis }) => redis.url, 'redis://a:1,redis://b:2'],
     ['REDIS_URL', 'redis+sentinel://a:1,b/m', ({ redis }) => redis.url, 'redis+sentinel://a:1,b/m'],
     ['TRUNKLINE_REDIS_PREFIX', 'shop:eu', ({ redis }) => redis.prefix, 'shop:eu'],
+    ['TRUNKLINE_REDIS_REPLICAS', '1', ({ redis }) => redis.waitReplicas, 1],
+    ['TRUNKLINE_REDIS_NODE_TTL_MS', '20000', ({ redis }) => [redis.nodeTtlMs, redis.beatMs], [20_000, 5000]],
+    ['TRUNKLINE_REDIS_NODE_TTL_MS', '100', ({ redis }) => [redis.nodeTtlMs, redis.beatMs], [100, 25]],
+    ['TRUNKLINE_REVOCATION_MS', '86400000', ({ core }) => core.revocationMs, 86_400_000],
+    ['TRUNKLINE_POSITION_CHECK_MS', '10000', ({ core }) => core.positionCheckMs, 10_000],
+    ['TRUNKLINE_KEEP_ALIVE_MS', '350000', ({ server }) => server.keepAliveMs, 350_000],
     ['TRUNKLINE_CHANNELS_FILE', 'rules.json', ({ server }) => server.channelsFile, 'rules.json'],
     ['TRUNKLINE_DRAIN_MS', '5000', ({ ops }) => ops.drainMs, 5000],
     ['TRUNKLINE_MAX_MESSAGE_BYTES', '128', ({ ws }) => ws.maxMessageBytes, 128],

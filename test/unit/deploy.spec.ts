@@ -26,7 +26,7 @@ const pair = join(folder, 'pair.pem');
 writeFileSync(pair, readFileSync(certificate, 'utf8') + readFileSync(join(folder, 'key.pem'), 'utf8'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const { core, sse, ops } = loadConfig({}).config;
+const { core, sse, ops, server } = loadConfig({}).config;
 /** Longest `wait` of a poll, in ms. */
 const POLL_MS = 55_000;
 const SILENCE_MS = Math.max(core.heartbeatMs, sse.heartbeatMs, POLL_MS);
@@ -77,6 +77,12 @@ describe('haproxy.cfg', () => {
     expect(ms('haproxy.cfg', 'timeout server')).toBeGreaterThan(SILENCE_MS);
     expect(ms('haproxy.cfg', 'timeout tunnel')).toBeGreaterThan(core.heartbeatMs * 2);
   });
+
+  it('lets go of idle connections to an instance, in steps that are shorter than the instance keeps them', () => {
+    const purge = / pool-purge-delay (\d+)s$/m.exec(read('haproxy.cfg'))?.[1];
+    expect(Number(purge) * 1000).toBeLessThan(server.keepAliveMs / 2);
+    expect(read('haproxy.cfg')).toContain('\n    http-reuse safe\n');
+  });
 });
 
 describe('nginx.conf', () => {
@@ -119,6 +125,11 @@ describe('nginx.conf', () => {
   it('waits longer than the server is silent', () => {
     expect(ms('nginx.conf', 'proxy_read_timeout')).toBeGreaterThan(SILENCE_MS);
     expect(ms('nginx.conf', 'proxy_send_timeout')).toBeGreaterThan(SILENCE_MS);
+  });
+
+  it('gives up an idle connection to an instance before the instance does', () => {
+    expect(ms('nginx.conf', 'keepalive_timeout')).toBeGreaterThan(0);
+    expect(ms('nginx.conf', 'keepalive_timeout')).toBeLessThan(server.keepAliveMs);
   });
 });
 

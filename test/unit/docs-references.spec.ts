@@ -126,7 +126,13 @@ describe('docs/decisions', () => {
 describe('docs/guides/deploy.md', () => {
   it('lists the metrics that are served, no more and no less', async () => {
     const hub = { sessionCount: 0, userCount: 0, channels: () => [], all: () => [] };
-    const core = { stats: new CoreStats(), hub, draining: false, healthy: () => true } as unknown as Core;
+    const core = {
+      stats: new CoreStats(),
+      hub,
+      revocations: { size: 0 },
+      draining: false,
+      healthy: () => true,
+    } as unknown as Core;
     const served = [
       ...(await new Metrics(new Operations(core)).text()).matchAll(/^# HELP (trunkline_\w+) /gm),
     ];

@@ -22,6 +22,7 @@ import { SSE_EVENTS } from '../../src/transports/sse/sse.format.js';
 import { openStream } from '../../src/transports/sse/sse.opening.js';
 import type { SseStream } from '../../src/transports/sse/sse.stream.js';
 import type { SseStreams } from '../../src/transports/sse/sse.streams.js';
+import { SYSTEM_CLOCK } from '../../src/core/ports/time.js';
 
 const doc = readFileSync(fileURLToPath(new URL('../../docs/protocol.md', import.meta.url)), 'utf8');
 
@@ -115,7 +116,8 @@ async function open(results: readonly SubscribeResult[], ready: Fields, retryMs:
     },
     greet: () => Promise.resolve(),
   };
-  const streams = { retryMs: () => retryMs, keep: () => {}, forget: () => {}, closeTimeoutMs: 100 };
+  const end = { closeTimeoutMs: 100, clock: SYSTEM_CLOCK };
+  const streams = { retryMs: () => retryMs, keep: () => {}, forget: () => {}, ...end };
   const cursor = decodeCursor(ready['cursor'] as string) as Cursor;
   await openStream(
     {

@@ -235,7 +235,13 @@ describe('memory bus', () => {
     const fail = (): never => {
       throw new Error('a broken listener');
     };
-    await node.start({ onPublication: fail, onPresence: fail, onControl: fail, onSuspect: fail });
+    await node.start({
+      onPublication: fail,
+      onPresence: fail,
+      onControl: fail,
+      onRevocations: fail,
+      onSuspect: fail,
+    });
     await node.subscribe('a');
     const { ear } = await nodeOf(store, 'a');
     append('a');

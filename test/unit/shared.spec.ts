@@ -68,7 +68,9 @@ describe('shared answers', () => {
               // A question under way was asked before; the first to come asks himself.
               const least = desk.asked + 1;
               const check = (number: number): void => expect(number).toBeGreaterThanOrEqual(least);
-              given.push(desk.shared.get('a').then(check, (error: Error) => check(Number(error.message))));
+              given.push(
+                desk.shared.get('a').then(check, (error: unknown) => check(Number((error as Error).message))),
+              );
             } else if (step === 'answer') desk.open.shift()?.resolve();
             else desk.open.shift()?.reject();
             expect(desk.open.length).toBeLessThanOrEqual(1);

@@ -103,7 +103,7 @@ export class ChatPage {
       if (!(error instanceof TokenUnavailable) && !isTrunklineError(error)) reportError(error);
     });
     this.trunkline.on('state', (change) => {
-      this.pill.show({ ...change, instance: this.trunkline.instance });
+      this.pill.show({ ...change, instance: () => this.trunkline.instance });
       this.members.setStale(change.state !== 'connected');
       this.banner.hidden = change.state !== 'closed';
       if (change.state === 'closed') this.showEnd(change.reason);

@@ -9,9 +9,12 @@ export interface ConnectionView {
   readonly retryInMs?: number | undefined;
   /** The name of what carries the connection, once there is one. */
   readonly transport?: string | undefined;
-  /** The name of the server process, where the transport tells it. */
-  readonly instance?: string | undefined;
+  /** Asked for the name of the server process, where the transport tells it. A stream that opens anew is no change of state. */
+  readonly instance?: () => string | undefined;
 }
+
+/** Milliseconds after which the page at the latest shows the instance that a stream has moved to. */
+const LOOK_EVERY_MS = 1000;
 
 export class StatePill {
   readonly element: HTMLElement;
@@ -66,8 +69,15 @@ export class StatePill {
 
   private tellWhere({ transport, instance }: ConnectionView): void {
     this.detail.textContent = transportTitle(transport) ?? '';
-    this.instance.textContent = instance ?? '';
-    this.instance.title = instance === undefined ? '' : `The server's instance: ${instance}`;
+    if (instance === undefined) return;
+    const tell = (): void => {
+      const name = instance() ?? '';
+      if (name === this.instance.textContent) return;
+      this.instance.textContent = name;
+      this.instance.title = name === '' ? '' : `The server's instance: ${name}`;
+    };
+    this.timer = window.setInterval(tell, LOOK_EVERY_MS);
+    tell();
   }
 
   private wait(retryInMs: number | undefined): void {

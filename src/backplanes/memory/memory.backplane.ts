@@ -14,6 +14,7 @@ import type {
   PresenceEntry,
   Question,
   ReadOptions,
+  Revocation,
 } from '../../core/ports/backplane.js';
 import type { BusPort } from './memory.bus.js';
 import type { MemoryStore } from './memory.store.js';
@@ -33,6 +34,8 @@ export class MemoryBackplane implements Backplane {
 
   async start(listener: BackplaneListener): Promise<void> {
     if (this.place !== undefined) return;
+    const revocations = this.store.revocations.all();
+    if (revocations.length > 0) listener.onRevocations(revocations);
     this.place = this.store.bus.attach(listener);
     this.store.retain();
   }
@@ -86,6 +89,10 @@ export class MemoryBackplane implements Backplane {
 
   async control(message: ControlMessage): Promise<void> {
     this.running().bus.send({ kind: 'control', message });
+  }
+
+  async revoke(revocation: Revocation): Promise<void> {
+    this.running().revoke(revocation);
   }
 
   async gather(question: Question): Promise<readonly unknown[]> {

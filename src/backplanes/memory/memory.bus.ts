@@ -6,6 +6,7 @@ import type {
   Delivery,
   PresenceEvent,
   Question,
+  Revocation,
 } from '../../core/ports/backplane.js';
 import type { CoreLogger } from '../../core/ports/application.js';
 import type { Clock } from '../../core/ports/time.js';
@@ -81,6 +82,17 @@ export class MemoryBus {
       port.listener.onSuspect(channels);
     } catch (error) {
       this.threw(error);
+    }
+  }
+
+  /** To every node, whatever a filter does: no fault may lose a revocation for good, and in one process there is nothing to repair it with. */
+  revoke(revocation: Revocation): void {
+    for (const { listener } of this.ports) {
+      try {
+        listener.onRevocations([revocation]);
+      } catch (error) {
+        this.threw(error);
+      }
     }
   }
 

@@ -9,6 +9,7 @@ import type {
   LogSlice,
   PresenceEntry,
   ReadOptions,
+  Revocation,
 } from '../../core/ports/backplane.js';
 import { SILENT_LOGGER, type CoreLogger } from '../../core/ports/application.js';
 import type { Cancel, Clock, Random } from '../../core/ports/time.js';
@@ -18,6 +19,7 @@ import { MemoryKeys } from './memory.keys.js';
 import { ChannelLog } from './memory.log.js';
 import type { MemoryOptions } from './memory.options.js';
 import { MemoryPresence, type PresenceChange } from './memory.presence.js';
+import { MemoryRevocations } from './memory.revocations.js';
 
 export interface MemoryStoreParts {
   readonly options: MemoryOptions;
@@ -51,6 +53,7 @@ const SWEEP_PAUSE_MS = 100;
 export class MemoryStore {
   readonly bus: MemoryBus;
   readonly presence = new MemoryPresence();
+  readonly revocations: MemoryRevocations;
   private readonly options: MemoryOptions;
   private readonly clock: Clock;
   private readonly random: Random;
@@ -65,6 +68,7 @@ export class MemoryStore {
     this.clock = clock;
     this.random = random;
     this.keys = new MemoryKeys(options);
+    this.revocations = new MemoryRevocations(clock);
     this.empties = new EmptyChannels(options, () => random.id(EPOCH_BYTES));
     this.bus = new MemoryBus(clock, logger);
   }
@@ -148,6 +152,11 @@ export class MemoryStore {
     this.tell(this.presence.exitAll(owner));
   }
 
+  revoke(revocation: Revocation): void {
+    this.revocations.add(revocation);
+    this.bus.revoke(revocation);
+  }
+
   members(channel: string): readonly Member[] {
     return this.presence.members(channel);
   }
@@ -178,7 +187,10 @@ export class MemoryStore {
     this.empties.delete(channel);
   }
 
-  /** For tests and the simulator: everything is gone at once and nobody is told, as after a restart without data. */
+  /**
+   * For tests and the simulator: everything is gone at once and nobody is told, as after a restart without data. Revocations stay:
+   * each node knows them all and would give them back.
+   */
   flush(): void {
     this.logs.clear();
     this.empties.clear();
@@ -241,6 +253,7 @@ export class MemoryStore {
   private sweepRest(now: number): void {
     this.empties.sweep(now);
     this.keys.sweep(now);
+    this.revocations.sweep(now);
   }
 
   /** The timer's way to sweep: in steps, so that many channels do not hold up the messages of others. */

@@ -14,33 +14,47 @@ import type {
   PresenceEntry,
   Question,
   ReadOptions,
+  Revocation,
 } from '../../core/ports/backplane.js';
 import type { Clock, Random } from '../../core/ports/time.js';
 import type { Position } from '../../protocol/position.js';
 import type { Member } from '../../protocol/publication.js';
 import { RedisBus } from './redis.bus.js';
 import { checkRedis } from './redis.checks.js';
-import { makeClient } from './redis.connection.js';
+import {
+  clientDefaults,
+  logErrors,
+  makeClient,
+  type ClientDefaults,
+  type ConnectionRole,
+} from './redis.connection.js';
 import { unavailable } from './redis.errors.js';
 import { RedisGather } from './redis.gather.js';
 import { RedisKeys } from './redis.keys.js';
 import { RedisLog } from './redis.log.js';
+import { CalmLogger } from './redis.logger.js';
 import { RedisNodes } from './redis.nodes.js';
 import type { RedisOptions } from './redis.options.js';
 import { RedisOrders } from './redis.orders.js';
 import { RedisPresence } from './redis.presence.js';
+import { RedisRevocations } from './redis.revocations.js';
 import type { RedisClient } from './redis.scripts.js';
+import { tlsTrouble } from './redis.tls.js';
 
 export interface RedisBackplaneParts {
   readonly options: RedisOptions;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: CoreLogger;
-  /** Makes the connections; an application may hand in its own way. The `bus` one must not resubscribe by itself. */
-  readonly connect?: (role: 'commands' | 'bus') => RedisClient;
+  /**
+   * Makes the connections, not yet connected; an application may hand in its own way. `defaults` is what ours are made with: keep them, and
+   * change what must be other. In a Cluster they are the `redisOptions` of each node.
+   */
+  readonly connect?: (role: ConnectionRole, defaults: ClientDefaults) => RedisClient;
 }
 
 const NODE_ID_BYTES = 9;
+const CLOSED = /^(Connection is closed|None of startup nodes is available)/;
 
 /** What exists while the backplane is started. */
 interface Running {
@@ -50,6 +64,7 @@ interface Running {
   readonly presence: RedisPresence;
   readonly nodes: RedisNodes;
   readonly orders: RedisOrders;
+  readonly revocations: RedisRevocations;
   readonly gather: RedisGather;
 }
 
@@ -63,14 +78,16 @@ export class RedisBackplane implements Backplane {
   async start(listener: BackplaneListener): Promise<void> {
     if (this.running !== undefined) return;
     const running = this.make((question) => listener.answer?.(question));
-    // The library says "Connection is closed" of whatever went wrong, and the cause in an event.
+    // The library says that the connection is closed of whatever went wrong, and the cause in an event.
     let trouble: Error | undefined;
     const remember = (error: Error): void => void (trouble = error);
     running.client.on('error', remember);
     try {
       await running.client.connect();
+      await running.log.start();
       await running.bus.start(listener);
       await running.orders.start((message) => listener.onControl(message));
+      await running.revocations.start((revocations) => listener.onRevocations(revocations));
       await running.nodes.start();
       this.running = running;
       const { logger } = this.parts;
@@ -78,11 +95,13 @@ export class RedisBackplane implements Backplane {
         () => {},
       );
     } catch (cause) {
+      running.revocations.stop();
       running.bus.stop();
       running.client.disconnect();
-      const closed = cause instanceof Error && cause.message === 'Connection is closed.';
+      const closed = cause instanceof Error && CLOSED.test(cause.message);
       const told = closed ? (trouble ?? cause) : ((cause as Error).cause ?? cause);
-      const text = told instanceof Error ? told.message : String(told);
+      const text =
+        (await tlsTrouble(this.parts.options)) ?? (told instanceof Error ? told.message : String(told));
       throw new TrunklineError('unavailable', `Redis cannot be used: ${text}`, { cause });
     } finally {
       running.client.off('error', remember);
@@ -96,6 +115,7 @@ export class RedisBackplane implements Backplane {
     this.running = undefined;
     await running.nodes.stop();
     running.orders.stop();
+    running.revocations.stop();
     running.bus.stop();
     running.client.disconnect();
   }
@@ -104,8 +124,9 @@ export class RedisBackplane implements Backplane {
     return this.running !== undefined && this.running.client.status === 'ready' && this.running.bus.live;
   }
 
-  async append(channel: string, draft: Draft, options: AppendOptions): Promise<Appended> {
-    return this.now().log.append(channel, draft, options);
+  /** Not `async`: one promise less for the most frequent call. */
+  append(channel: string, draft: Draft, options: AppendOptions): Promise<Appended> {
+    return this.running?.log.append(channel, draft, options) ?? Promise.reject(unavailable());
   }
 
   async read(channel: string, options: ReadOptions): Promise<LogSlice> {
@@ -140,6 +161,10 @@ export class RedisBackplane implements Backplane {
     return this.now().orders.send(message);
   }
 
+  async revoke(revocation: Revocation): Promise<void> {
+    return this.now().revocations.add(revocation);
+  }
+
   async gather(question: Question): Promise<readonly unknown[]> {
     return this.now().gather.ask(question);
   }
@@ -150,26 +175,36 @@ export class RedisBackplane implements Backplane {
   }
 
   private make(answer: (question: Question) => unknown): Running {
-    const { options, clock, random, logger } = this.parts;
-    const connect =
-      this.parts.connect ??
-      ((role) => makeClient(role, { options, logger, random: () => random.fraction() }));
+    const { options, clock, random } = this.parts;
+    const logger = new CalmLogger(this.parts.logger, () => clock.now());
+    const parts = { options, logger, random: () => random.fraction() };
+    const connect = (role: ConnectionRole): RedisClient => {
+      if (this.parts.connect === undefined) return makeClient(role, parts);
+      const client = this.parts.connect(role, clientDefaults(role, parts));
+      logErrors(client, role, logger);
+      return client;
+    };
     const keys = new RedisKeys(options.prefix);
     const client = connect('commands');
     const sharded = client instanceof Cluster;
     const node = random.id(NODE_ID_BYTES);
-    const log = new RedisLog({ client, keys, options, random, sharded, now: () => clock.now() });
-    const presence = new RedisPresence({ client, keys, options, node, sharded });
+    const log = new RedisLog({ client, keys, options, random, sharded, clock });
+    const presence = new RedisPresence({ client, keys, options, node, sharded, now: () => clock.now() });
     const orders = new RedisOrders({ client, keys, options, logger, clock });
+    const revocations = new RedisRevocations({ client, keys, options, logger, clock, random });
     const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence });
     const living = async (): Promise<number> => (await nodes.list()).length;
     const gather = new RedisGather({ client, keys, clock, node, living });
     const own = new Map<string, (payload: string) => void>([
       [keys.wake(), () => orders.wake()],
+      [keys.revoked(), (payload) => revocations.heard(payload)],
       [keys.ask(), (payload) => gather.called(payload, answer)],
       [keys.answers(node), (payload) => gather.answered(payload)],
     ]);
-    const onReturn = (): void => orders.wake();
+    const onReturn = (): void => {
+      orders.wake();
+      revocations.check();
+    };
     const bus = new RedisBus({
       client: connect('bus'),
       keys,
@@ -180,6 +215,6 @@ export class RedisBackplane implements Backplane {
       own,
       onReturn,
     });
-    return { client, bus, log, presence, nodes, orders, gather };
+    return { client, bus, log, presence, nodes, orders, revocations, gather };
   }
 }

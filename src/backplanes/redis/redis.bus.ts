@@ -10,6 +10,7 @@ import { fromRedis, unavailable } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import { deliveryOf } from './redis.log.js';
 import type { RedisOptions } from './redis.options.js';
+import { RedisPulse } from './redis.pulse.js';
 import type { RedisClient } from './redis.scripts.js';
 
 /** Names in one command: a long one blocks Redis, and in a Cluster all must lie in one slot. */
@@ -44,11 +45,18 @@ export class RedisBus {
   private queue = new Map<string, { verb: Verb; waiters: Waiter[] }>();
   private planned = false;
   private listener: BackplaneListener | undefined;
-  private cancelBeat: Cancel | undefined;
+  private readonly pulse: RedisPulse;
   private mending = false;
   private mendAgain = false;
+  /** Bus names that may not be subscribed to, or whose channels may have missed something. */
+  private readonly torn = new Set<string>();
 
-  constructor(private readonly parts: BusParts) {}
+  constructor(private readonly parts: BusParts) {
+    const { client, keys, options, clock, sharded } = parts;
+    const [own = ''] = parts.own.keys();
+    const onDead = (): void => this.reconnect();
+    this.pulse = new RedisPulse({ client, keys, options, clock, sharded, own, onDead });
+  }
 
   get live(): boolean {
     return this.listener !== undefined && this.parts.client.status === 'ready';
@@ -68,13 +76,14 @@ export class RedisBus {
     await client.connect();
     await (client as Redis).subscribe(...own.keys());
     client.on('ready', () => this.broke());
-    this.beat();
+    this.pulse.start();
   }
 
   stop(): void {
     this.listener = undefined;
-    this.cancelBeat?.();
+    this.pulse.stop();
     this.wanted.clear();
+    this.torn.clear();
     for (const { waiters } of this.queue.values()) for (const { reject } of waiters) reject(unavailable());
     this.queue.clear();
     this.parts.client.removeAllListeners('message');
@@ -143,20 +152,27 @@ export class RedisBus {
   }
 
   /** A connection that hangs answers nothing: after the time of a command it is given up and made anew. */
-  private async send(verb: Verb, names: readonly string[]): Promise<void> {
-    const { client, sharded, clock, options } = this.parts;
+  private send(verb: Verb, names: readonly string[]): Promise<unknown> {
+    const { client, sharded } = this.parts;
+    return this.within(
+      sharded
+        ? (client as Cluster)[verb === 'subscribe' ? 'ssubscribe' : 'sunsubscribe'](...names)
+        : (client as Redis)[verb](...names),
+    );
+  }
+
+  private async within(call: Promise<unknown>): Promise<unknown> {
+    const { clock, options, sharded } = this.parts;
     let cancel: Cancel = () => {};
     const late = new Promise<never>((_resolve, reject) => {
       cancel = clock.after(options.commandTimeoutMs, () => {
         reject(unavailable());
-        this.reconnect();
+        // Of a Cluster it may be one master that is busy; the pulse tells whether a connection is dead.
+        if (!sharded) this.reconnect();
       });
     });
-    const call = sharded
-      ? (client as Cluster)[verb === 'subscribe' ? 'ssubscribe' : 'sunsubscribe'](...names)
-      : (client as Redis)[verb](...names);
     try {
-      await Promise.race([call, late]);
+      return await Promise.race([call, late]);
     } finally {
       cancel();
     }
@@ -182,8 +198,9 @@ export class RedisBus {
   }
 
   /** The connection was lost, or a part of it: everything is subscribed to again, and then compared with the log. */
-  private broke(): void {
+  private broke(names: Iterable<string> = this.wanted.keys()): void {
     if (this.listener === undefined) return;
+    for (const bus of names) this.torn.add(bus);
     this.mendAgain = true;
     if (this.mending) return;
     this.mending = true;
@@ -191,47 +208,56 @@ export class RedisBus {
   }
 
   private async mend(): Promise<void> {
+    const { client, own, logger, clock, options } = this.parts;
     while (this.mendAgain && this.listener !== undefined) {
       this.mendAgain = false;
-      try {
-        await (this.parts.client as Redis).subscribe(...this.parts.own.keys());
-        const batches = this.batches([...this.wanted.keys()]);
-        for (let at = 0; at < batches.length; at += WIDTH) {
-          const some = batches.slice(at, at + WIDTH);
-          await Promise.all(some.map((batch) => this.send('subscribe', batch)));
-          const channels = some.flat().flatMap((bus) => this.wanted.get(bus) ?? []);
-          this.listener?.onSuspect(channels);
-        }
-        this.parts.onReturn();
-      } catch (error) {
-        // The next `ready` begins anew; until then the position check of idle channels finds what is missing.
-        this.parts.logger.warn('The bus could not be subscribed to again.', { error: String(error) });
+      const names = [...this.torn].filter((bus) => this.wanted.has(bus));
+      this.torn.clear();
+      const lanes = [...this.lanes(this.batches(names)).values()];
+      const done = await Promise.allSettled([
+        this.within((client as Redis).subscribe(...own.keys())),
+        ...lanes.map((lane) => this.mendLane(lane)),
+      ]);
+      const failed = done.find((outcome) => outcome.status === 'rejected');
+      if (failed === undefined) this.parts.onReturn();
+      else if (this.listener !== undefined) {
+        // Meanwhile the position check of idle channels finds what is missing.
+        logger.warn('The bus could not be subscribed to again.', { error: String(failed.reason) });
+        clock.after(options.beatMs, () => this.broke([]));
         return;
       }
     }
   }
 
-  /** A half-open connection looks alive for many minutes; a PING that is not answered ends it. */
-  private beat(): void {
-    const { clock, options, client, sharded } = this.parts;
-    this.cancelBeat = clock.after(options.beatMs, () => {
-      if (this.listener === undefined) return;
-      this.beat();
-      if (sharded || client.status !== 'ready') return;
-      let answered = false;
-      clock.after(options.commandTimeoutMs, () => {
-        if (!answered) this.reconnect();
-      });
-      (client as Redis).ping().then(
-        () => (answered = true),
-        () => (answered = true),
-      );
-    });
+  /** What a lane has not come to is torn still. */
+  private async mendLane(batches: readonly string[][]): Promise<void> {
+    for (let at = 0; at < batches.length; at += WIDTH) {
+      const some = batches.slice(at, at + WIDTH);
+      try {
+        await Promise.all(some.map((batch) => this.send('subscribe', batch)));
+      } catch (error) {
+        for (const bus of batches.slice(at).flat()) this.torn.add(bus);
+        throw error;
+      }
+      this.listener?.onSuspect(some.flat().flatMap((bus) => this.wanted.get(bus) ?? []));
+    }
   }
 
+  /** By the master of a Cluster that they go to, so that one that stands still holds up no other. */
+  private lanes(batches: readonly string[][]): ReadonlyMap<string, string[][]> {
+    const lanes = new Map<string, string[][]>();
+    for (const batch of batches) {
+      const node = this.pulse.nodeOf(batch[0] ?? '') ?? '';
+      const lane = lanes.get(node);
+      if (lane === undefined) lanes.set(node, [batch]);
+      else lane.push(batch);
+    }
+    return lanes;
+  }
+
+  /** In a Cluster all connections are made anew, also those that are well. */
   private reconnect(): void {
-    const { client, sharded } = this.parts;
-    if (this.listener !== undefined && !sharded && client.status === 'ready')
-      (client as Redis).disconnect(true);
+    const { client } = this.parts;
+    if (this.listener !== undefined && client.status === 'ready') client.disconnect(true);
   }
 }

@@ -1,13 +1,18 @@
 // Makes connections to Redis, standalone, Sentinel or Cluster, with the waits a realtime server can bear. Knows no command.
 
+import type { ConnectionOptions } from 'node:tls';
 import { Cluster, Redis, type ClusterOptions, type RedisOptions as ClientOptions } from 'ioredis';
 import type { CoreLogger } from '../../core/ports/application.js';
 import type { RedisClient } from './redis.scripts.js';
 import type { RedisOptions } from './redis.options.js';
+import { trusted } from './redis.tls.js';
 import { parseRedisUrl, type RedisAddress, type RedisPlace } from './redis.url.js';
 
 /** `bus` connections subscribe and are not told to do so again by the library: it would not say that something was missed. */
 export type ConnectionRole = 'commands' | 'bus';
+
+/** Without the one field that would change the type of the client. */
+export type ClientDefaults = Omit<ClientOptions, 'replyMapping'>;
 
 /** The library's types do not know `exactOptionalPropertyTypes`. */
 const PlainRedis = Redis as new (options: ClientOptions) => Redis;
@@ -16,10 +21,9 @@ const PlainCluster = Cluster as new (seeds: RedisPlace[], options: ClusterOption
 const SHORTEST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2000;
 const KEEP_ALIVE_MS = 10_000;
+const SLOTS_REFRESH_MS = 5000;
 /** A half-open connection never confirms its end. */
 const DISCONNECT_MS = 100;
-/** One line of the log for each kind of trouble in this time, since a library that retries repeats itself. */
-const LOG_EVERY_MS = 5000;
 
 export interface ConnectionParts {
   readonly options: RedisOptions;
@@ -29,21 +33,41 @@ export interface ConnectionParts {
 
 /** Not yet connected: call `connect()`. */
 export function makeClient(role: ConnectionRole, parts: ConnectionParts): RedisClient {
-  const address = parseRedisUrl(parts.options.url);
-  if (address === undefined) throw new Error('The address of Redis is not valid.');
+  const address = addressIn(parts.options);
   const client =
-    address.kind === 'cluster'
-      ? makeCluster(address, role, parts)
-      : new PlainRedis(single(address, role, parts));
+    address.kind === 'cluster' ? makeCluster(address, role, parts) : makeOne(address, role, parts);
   logErrors(client, role, parts.logger);
   return client;
 }
 
-function single(
-  address: Exclude<RedisAddress, { kind: 'cluster' }>,
-  role: ConnectionRole,
-  parts: ConnectionParts,
-): ClientOptions {
+type OneAddress = Exclude<RedisAddress, { kind: 'cluster' }>;
+
+/** Sentinels of which none can be asked fail the first connection, as a server does that is not there; later they are asked again. */
+function makeOne(address: OneAddress, role: ConnectionRole, parts: ConnectionParts): Redis {
+  let connected = false;
+  const again = retry(parts);
+  const sentinelRetryStrategy = (times: number): number | null => (connected ? again(times) : null);
+  const client = new PlainRedis({
+    ...single(address, role, parts),
+    ...(address.kind === 'sentinel' ? { sentinelRetryStrategy } : {}),
+  });
+  client.once('ready', () => (connected = true));
+  return client;
+}
+
+/** What our own connection is made with, place and login included; in a Cluster what holds for each node. For who makes it himself. */
+export function clientDefaults(role: ConnectionRole, parts: ConnectionParts): ClientDefaults {
+  const address = addressIn(parts.options);
+  return address.kind === 'cluster' ? common(address, role, parts) : single(address, role, parts);
+}
+
+function addressIn({ url }: RedisOptions): RedisAddress {
+  const address = parseRedisUrl(url);
+  if (address === undefined) throw new Error('The address of Redis is not valid.');
+  return address;
+}
+
+function single(address: OneAddress, role: ConnectionRole, parts: ConnectionParts): ClientOptions {
   const place =
     address.kind === 'standalone'
       ? { host: address.host, port: address.port }
@@ -54,7 +78,9 @@ function single(
           connectTimeout: parts.options.connectTimeoutMs,
           failoverDetector: true,
         };
-  return { ...common(address, role, parts), ...place, db: address.db, retryStrategy: retry(parts) };
+  const shared = common(address, role, parts);
+  const secure = address.kind === 'sentinel' && shared.tls !== undefined ? sentinelTls(shared.tls) : {};
+  return { ...shared, ...place, ...secure, db: address.db, retryStrategy: retry(parts) };
 }
 
 function common(
@@ -77,8 +103,12 @@ function common(
     autoResubscribe: false,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(tls ? { tls: {} } : {}),
+    ...(tls ? { tls: trusted(options) } : {}),
   };
+}
+
+function sentinelTls(tls: ConnectionOptions): ClientOptions {
+  return { sentinelTLS: tls, enableTLSForSentinelMode: true };
 }
 
 function makeCluster(
@@ -95,8 +125,12 @@ function makeCluster(
     // Otherwise the library sends again what a lost node may have done.
     retryDelayOnFailover: 0,
     shardedSubscribers: role === 'bus',
+    // A subscriber that could not be made anew is tried again with the next look at the slots.
+    ...(role === 'bus' ? { slotsRefreshInterval: SLOTS_REFRESH_MS } : {}),
     slotsRefreshTimeout: parts.options.connectTimeoutMs,
     redisOptions,
+    // A certificate has the name that stands in the address, not what the name stands for.
+    ...(address.tls ? { dnsLookup: (name, done) => done(null, name) } : {}),
   };
   return new PlainCluster([...address.seeds], clusterOptions);
 }
@@ -110,14 +144,8 @@ function retry({ random }: ConnectionParts): (times: number) => number {
 }
 
 /** Without a listener an error of the connection would end the process. */
-function logErrors(client: RedisClient, role: ConnectionRole, logger: CoreLogger): void {
-  const told = new Map<string, number>();
+export function logErrors(client: RedisClient, role: ConnectionRole, logger: CoreLogger): void {
   client.on('error', (error: Error) => {
-    const now = Date.now();
-    const kind = error.message.slice(0, 60);
-    if (now - (told.get(kind) ?? 0) < LOG_EVERY_MS) return;
-    if (told.size > 20) told.clear();
-    told.set(kind, now);
     logger.warn('Redis is in trouble.', { connection: role, error: error.message });
   });
 }

@@ -5,7 +5,7 @@ import { TrunklineError } from '../../core/errors.js';
 /** `write`: it may have been carried out although no reply came. `read`: asking again does no harm. */
 export type Effect = 'write' | 'read';
 
-/** Replies of a Redis that did nothing and may do it later. The script stops at its first write. */
+/** Replies of a Redis that did nothing and may do it later. A script is refused at its first write, or not at all. */
 const REFUSALS =
   /^(NOREPLICAS|READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|MISCONF|OOM|BUSY|TRYAGAIN|UNBLOCKED|MOVED|ASK|NOGOODSLAVE)\b/;
 /** Said by the client library before anything was written to the socket. */
@@ -22,10 +22,18 @@ export function fromRedis(thrown: unknown, effect: Effect): TrunklineError {
     return new TrunklineError('internal', 'The server could not do this.', { cause: thrown });
   }
   if (effect === 'read' || NOT_SENT.test(message)) return unavailable(thrown);
-  return new TrunklineError('unknown_outcome', 'The backplane did not answer; it may have been done.', {
-    retryAfterMs: RETRY_MS,
-    cause: thrown,
-  });
+  return unknownOutcome('The backplane did not answer; it may have been done.', thrown);
+}
+
+/** What a script says of one part of its work that was not done, in the words of Redis. */
+export function refusedWith(message: string): TrunklineError {
+  const error = new Error(message);
+  error.name = 'ReplyError';
+  return fromRedis(error, 'write');
+}
+
+export function unknownOutcome(message: string, cause?: unknown): TrunklineError {
+  return new TrunklineError('unknown_outcome', message, { retryAfterMs: RETRY_MS, cause });
 }
 
 export function unavailable(cause?: unknown): TrunklineError {

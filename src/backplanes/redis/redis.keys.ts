@@ -37,9 +37,19 @@ export class RedisKeys {
     return this.of('c', channel);
   }
 
+  /** String: a life was swept in this channel, and enters nobody there any more. */
+  grave(channel: string, life: string): string {
+    return this.of(`d:${life}`, channel);
+  }
+
   /** Bus channel of publications, joins and leaves. */
   bus(channel: string): string {
     return this.of('b', channel);
+  }
+
+  /** Bus channel of a partition that nobody speaks on: subscribing to it shows that a connection is heard. */
+  pulse(partition: number): string {
+    return `${this.prefix}:{${TAGS[partition]}}:pulse`;
   }
 
   /** The channel a bus channel is of. */
@@ -51,24 +61,27 @@ export class RedisKeys {
     return crc16(channel) % PARTITIONS;
   }
 
-  /** Set of nodes that have said they live. */
+  /**
+   * Set of nodes that have said they live. All keys of nodes share one tag: one script writes two of them, and a master of a Cluster
+   * that is away lets no node look dead to those whose signs of life lie elsewhere.
+   */
   nodes(): string {
-    return `${this.prefix}:nodes`;
+    return `${this.prefix}:{nodes}:all`;
   }
 
   /** String with the TTL of a node's life: the name of the node. */
   node(node: string): string {
-    return `${this.prefix}:node:${node}`;
+    return `${this.prefix}:{nodes}:life:${node}`;
   }
 
   /** Set of channels in which a node has present sessions. */
   nodeChannels(node: string): string {
-    return `${this.prefix}:node:${node}:channels`;
+    return `${this.prefix}:{nodes}:channels:${node}`;
   }
 
   /** Held by the node that sweeps after a dead one. */
   sweep(node: string): string {
-    return `${this.prefix}:sweep:${node}`;
+    return `${this.prefix}:{nodes}:sweep:${node}`;
   }
 
   /** Stream of orders to all nodes: `o` JSON. */
@@ -79,6 +92,21 @@ export class RedisKeys {
   /** Bus channel that says: there are new orders. Shares its tag with the stream, since one script writes both. */
   wake(): string {
     return `${this.prefix}:{orders}:wake`;
+  }
+
+  /** Hash of revoked tokens: `user:<user>` or `token:<user>\t<jti>` → `before until`, and `tag`, another one after each change. */
+  revocations(): string {
+    return `${this.prefix}:{revoked}:list`;
+  }
+
+  /** Sorted set of the names in that list by their end. All three share a tag, since one script writes them. */
+  revocationEnds(): string {
+    return `${this.prefix}:{revoked}:ends`;
+  }
+
+  /** Bus channel that tells what was added to the list. */
+  revoked(): string {
+    return `${this.prefix}:{revoked}:told`;
   }
 
   /** Bus channel of questions to all nodes. */

@@ -5,7 +5,7 @@ import { SILENT_LOGGER, type CoreLogger } from '../../core/ports/application.js'
 import { SYSTEM_CLOCK, SystemRandom, type Clock, type Random } from '../../core/ports/time.js';
 import { BACKPLANE, CLOCK, CORE_LOGGER, RANDOM } from '../../core/tokens.js';
 import { RedisBackplane, type RedisBackplaneParts } from './redis.backplane.js';
-import { redisOptions, type RedisSettings } from './redis.options.js';
+import { soundRedisOptions, type RedisSettings } from './redis.options.js';
 
 export interface RedisModuleSettings {
   readonly options?: RedisSettings;
@@ -45,7 +45,7 @@ export class RedisBackplaneModule {
             ]
           ) => {
             const { connect } = settings;
-            const options = redisOptions.parse(settings.options ?? {});
+            const options = soundRedisOptions.parse(settings.options ?? {});
             return new RedisBackplane({ options, clock, random, logger, ...(connect && { connect }) });
           },
         },

@@ -6,7 +6,7 @@ import { fromRedis } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import type { RedisOptions } from './redis.options.js';
 import type { RedisPresence } from './redis.presence.js';
-import type { RedisClient } from './redis.scripts.js';
+import { runScript, type RedisClient } from './redis.scripts.js';
 
 /** Channels swept at a time. */
 const SWEEP_BATCH = 100;
@@ -160,16 +160,15 @@ export class RedisNodes {
   private async bury(life: string): Promise<void> {
     const { client, keys, presence, logger, options } = this.parts;
     const key = keys.nodeChannels(life);
+    const names = [key, keys.nodes()];
     let swept = 0;
-    for (;;) {
+    while ((await runScript(client, 'forget', names, [life])) === 0) {
       const channels = await client.srandmember(key, SWEEP_BATCH);
-      if (channels.length === 0) break;
       await Promise.all(channels.map((channel) => presence.sweep(channel, life)));
-      await client.srem(key, ...channels);
+      if (channels.length > 0) await client.srem(key, ...channels);
       await client.pexpire(keys.sweep(life), options.nodeTtlMs);
       swept += channels.length;
     }
-    await client.srem(keys.nodes(), life);
     await client.del(keys.sweep(life));
     logger.warn('The presence of a node that is gone was ended.', { node: life, channels: swept });
   }

@@ -6,7 +6,10 @@ import { parseRedisUrl } from './redis.url.js';
 const ms = (least: number) => z.int().min(least).max(2_147_483_647);
 
 export const redisOptions = z.object({
-  /** `redis://`, `rediss://`, a comma list of them = seeds of a Cluster, or `redis+sentinel://host:port,host:port/name`. */
+  /**
+   * `redis://`, `rediss://` with TLS, a comma list of them = seeds of a Cluster, or `redis+sentinel://host:port,host:port/name`,
+   * `rediss+sentinel://…` with TLS to both.
+   */
   url: z
     .string()
     .refine((text) => parseRedisUrl(text) !== undefined, {
@@ -14,6 +17,8 @@ export const redisOptions = z.object({
         'must be redis://host:port, rediss://…, a comma list of these for a Cluster, or redis+sentinel://host:port,…/name',
     })
     .default('redis://127.0.0.1:6379'),
+  /** PEM file of the authorities that may have signed the certificates of Redis. Empty: those that Node knows. */
+  caFile: z.string().default(''),
   /** Begins every key and bus channel, so that several applications share one Redis. */
   prefix: z
     .string()
@@ -25,6 +30,10 @@ export const redisOptions = z.object({
   commandTimeoutMs: ms(100).default(3000),
   /** Commands that may wait for their replies; one more is `unavailable`. 0: no limit. */
   maxPending: z.int().min(0).default(20_000),
+  /** Replicas that must have a publication before it is acknowledged. 0: none, the master's word is enough. Not on a Cluster. */
+  waitReplicas: z.int().min(0).max(100).default(0),
+  /** Milliseconds they have for it; then the publish is `unknown_outcome`. Everything else waits meanwhile. */
+  waitTimeoutMs: ms(1).default(1000),
   /** Milliseconds an idempotency key gives its first position again. 0: keys are not remembered. */
   idempotencyWindowMs: z.int().min(0).default(300_000),
   /** Milliseconds a channel without a publication keeps its epoch after it was last asked about. */
@@ -36,6 +45,25 @@ export const redisOptions = z.object({
   /** Milliseconds presence entries and orders outlive their last refresh, as a last resort when nobody is left to sweep. */
   entryTtlMs: ms(1000).default(120_000),
 });
+
+/** How they must stand to each other: otherwise living nodes are taken for dead, or their entries end before they are. */
+export const soundRedisOptions = redisOptions
+  .refine(({ beatMs, nodeTtlMs }) => 3 * beatMs < nodeTtlMs, {
+    path: ['beatMs'],
+    error: 'must be a number below a third of nodeTtlMs',
+  })
+  .refine(({ nodeTtlMs, entryTtlMs }) => nodeTtlMs < entryTtlMs, {
+    path: ['nodeTtlMs'],
+    error: 'must be a number below entryTtlMs, which is 120000 unless set',
+  })
+  .refine(({ waitReplicas, url }) => waitReplicas === 0 || parseRedisUrl(url)?.kind !== 'cluster', {
+    path: ['waitReplicas'],
+    error: 'must be 0 for a Cluster; set min-replicas-to-write in its redis.conf instead',
+  })
+  .refine((all) => all.waitReplicas === 0 || all.waitTimeoutMs < all.commandTimeoutMs, {
+    path: ['waitTimeoutMs'],
+    error: 'must be a number below commandTimeoutMs',
+  });
 
 export type RedisOptions = z.infer<typeof redisOptions>;
 /** What may be left out has its default. */

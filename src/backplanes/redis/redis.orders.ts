@@ -34,6 +34,8 @@ export class RedisOrders {
   private last: Order | undefined;
   /** The newest that were heard, as many as are kept: a stream that lost its end shows its rest again. */
   private readonly heard = new Set<string>();
+  /** When this node was last sure to have heard all. */
+  private readAt = 0;
   private reading = false;
   private again = false;
   private cancel: Cancel | undefined;
@@ -49,6 +51,7 @@ export class RedisOrders {
     } catch (error) {
       throw fromRedis(error, 'read');
     }
+    this.readAt = this.parts.clock.now();
     this.hand = hand;
     this.arm();
   }
@@ -109,15 +112,43 @@ export class RedisOrders {
     const { last } = this;
     const found = (await client.xrange(keys.orders(), last?.id ?? '-', '+', 'COUNT', BATCH + 1)).map(orderOf);
     if (last !== undefined && keyOf(found[0]) !== keyOf(last)) {
+      await this.lookForLoss(last);
       this.last = undefined;
       return true;
     }
+    if (last === undefined && this.awayMs >= this.parts.options.entryTtlMs) await this.lookForLoss(last);
+    this.readAt = this.parts.clock.now();
     for (const order of found) {
       const isNew = !this.heard.has(keyOf(order));
       this.note(order);
       if (isNew) this.tell(order);
     }
     return found.length > BATCH;
+  }
+
+  /**
+   * Orders that are gone cannot be known, and so cannot be carried out: somebody has to be told. A stream that is full of what was never
+   * heard may have lost what came before it, and so has one that had time to end while this node was away.
+   */
+  private async lookForLoss(last: Order | undefined): Promise<void> {
+    const { client, keys, options, clock, logger } = this.parts;
+    const { awayMs } = this;
+    const all = (await client.xrange(keys.orders(), '-', '+')).map(orderOf);
+    const trimmed = all.length >= KEPT && !all.some((order) => this.heard.has(keyOf(order)));
+    this.readAt = clock.now();
+    if (!trimmed && awayMs < options.entryTtlMs) return;
+    logger.error(
+      'Orders to this node may be lost. Give the orders of that time again, or restart this instance.',
+      {
+        reason: trimmed ? `more than ${KEPT} were given while it was behind` : 'it was away for too long',
+        awayMs,
+        last: last?.id,
+      },
+    );
+  }
+
+  private get awayMs(): number {
+    return this.parts.clock.now() - this.readAt;
   }
 
   private note(order: Order): void {

@@ -3,16 +3,14 @@
 
 import type { PresenceEntry } from '../../core/ports/backplane.js';
 import type { Member } from '../../protocol/publication.js';
+import { chunks, inBatches } from './redis.batches.js';
 import { membersOf, storedOf, wellFormed } from './redis.entries.js';
 import { fromRedis, unavailable } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import type { RedisOptions } from './redis.options.js';
+import { RedisRegistry } from './redis.registry.js';
 import { runScript, type RedisClient, type ScriptName, type ScriptReplies } from './redis.scripts.js';
 
-/** Calls under way at a time in work that concerns everything, so that the commands of clients still find their turn. */
-const WIDTH = 200;
-/** Names in one command. */
-const BATCH = 500;
 /** Steps whose outcome is unknown; about 10 MB. With more of them the node begins a new life instead. */
 const MOST_DOUBTS = 50_000;
 /**
@@ -28,6 +26,7 @@ export interface PresenceParts {
   readonly node: string;
   /** Sharded pub/sub of a Cluster. */
   readonly sharded: boolean;
+  readonly now: () => number;
 }
 
 interface Place {
@@ -46,8 +45,9 @@ export class RedisPresence {
   private readonly doubts = new Map<string, Doubt>();
   /** The last step of each place that has one under way: a later one waits for it, since a repeated script could be overtaken. */
   private readonly turns = new Map<string, Promise<void>>();
-  /** Channels that whoever sweeps after this node will find. */
-  private readonly registered = new Set<string>();
+  private readonly registry: RedisRegistry;
+  /** An enter was refused because this life was swept. */
+  private buried = false;
   private refreshWanted = false;
   private tending = false;
   private stopped = false;
@@ -56,11 +56,15 @@ export class RedisPresence {
 
   constructor(private readonly parts: PresenceParts) {
     this.life = parts.node;
+    this.registry = new RedisRegistry(parts);
   }
 
-  /** More was in doubt than is remembered: only a new life, and a sweep of this one, leaves no ghosts. */
+  /**
+   * This life was swept, or more was in doubt than is remembered: only a new one, and a sweep of this one, leaves no ghosts and loses
+   * nobody.
+   */
   get lost(): boolean {
-    return this.doubts.size >= MOST_DOUBTS;
+    return this.buried || this.full;
   }
 
   async enter(channel: string, entry: PresenceEntry): Promise<void> {
@@ -109,8 +113,9 @@ export class RedisPresence {
   renew(life: string): void {
     if (life === this.life) return;
     this.life = life;
-    this.registered.clear();
-    if (this.lost) this.doubts.clear();
+    this.buried = false;
+    this.registry.reset();
+    if (this.full) this.doubts.clear();
     this.refreshWanted = true;
   }
 
@@ -130,7 +135,8 @@ export class RedisPresence {
   async sweep(channel: string, life: string): Promise<void> {
     let cursor = '0';
     do {
-      cursor = await this.run('sweep', this.namesOf(channel), [life, cursor, this.verb]);
+      const args = [life, cursor, this.verb, this.parts.options.entryTtlMs];
+      cursor = await this.run('sweep', this.namesOf(channel, life), args);
     } while (cursor !== '0');
   }
 
@@ -149,7 +155,7 @@ export class RedisPresence {
   private async refresh(): Promise<void> {
     this.refreshWanted = false;
     try {
-      await this.prune();
+      await this.registry.refresh(this.life, () => this.used());
       await inBatches([...this.own.keys()], (channel) => this.refreshChannel(channel));
     } catch (error) {
       this.refreshWanted = true;
@@ -157,27 +163,18 @@ export class RedisPresence {
     }
   }
 
-  /** Channels where this node has nothing left are named no longer; the others are named again, should Redis have lost it. */
-  private async prune(): Promise<void> {
-    const { client, keys, options } = this.parts;
-    const key = keys.nodeChannels(this.life);
+  /** Channels where this node has something, or a step under way. */
+  private used(): ReadonlySet<string> {
     const open = [...this.doubts.keys(), ...this.turns.keys()];
-    const used = new Set([...this.own.keys(), ...open.map((place) => place.slice(place.indexOf('\n') + 1))]);
-    const idle = [...this.registered].filter((channel) => !used.has(channel));
-    for (const channel of idle) this.registered.delete(channel);
-    for (const some of chunks(idle)) await client.srem(key, ...some);
-    for (const some of chunks([...used])) {
-      await client.sadd(key, ...some);
-      for (const channel of some) this.registered.add(channel);
-    }
-    await client.pexpire(key, options.entryTtlMs);
+    return new Set([...this.own.keys(), ...open.map((place) => place.slice(place.indexOf('\n') + 1))]);
   }
 
   private async refreshChannel(channel: string): Promise<void> {
-    const [entries, counts] = this.namesOf(channel) as [string, string];
+    const { keys, options } = this.parts;
+    const names = [keys.presence(channel), keys.counts(channel)];
     for (const some of chunks([...(this.own.get(channel)?.keys() ?? [])])) {
-      const args = [this.parts.options.entryTtlMs, this.life, ...some];
-      const missing = await this.run('refresh', [entries, counts], args);
+      const args = [options.entryTtlMs, this.life, ...some];
+      const missing = await this.run('refresh', names, args);
       await inBatches(missing, (session) => this.agree({ channel, session }));
     }
   }
@@ -198,31 +195,20 @@ export class RedisPresence {
   }
 
   private async store(channel: string, entry: PresenceEntry): Promise<void> {
-    const { options } = this.parts;
-    await this.register(channel);
-    const args = [
-      entry.session,
-      wellFormed(entry.user),
-      storedOf(entry, this.life),
-      options.entryTtlMs,
-      this.verb,
-    ];
-    await this.run('enter', this.namesOf(channel), args);
+    const { life } = this;
+    const { entryTtlMs } = this.parts.options;
+    this.mustBeReady();
+    await this.registry.register(life, channel);
+    const args = [entry.session, wellFormed(entry.user), storedOf(entry, life), entryTtlMs, this.verb];
+    if ((await this.run('enter', this.namesOf(channel, life), args)) >= 0) return;
+    if (life === this.life) this.buried = true;
+    throw unavailable();
   }
 
   private async remove({ channel, session }: Place): Promise<void> {
-    await this.run('exit', this.namesOf(channel), [session, this.verb]);
-  }
-
-  /** Before the entry, so that there never is one which nobody would sweep. */
-  private async register(channel: string): Promise<void> {
-    if (this.registered.has(channel)) return;
-    this.mustBeReady();
-    const { client, keys, options } = this.parts;
-    const { life } = this;
-    const key = keys.nodeChannels(life);
-    await Promise.all([client.sadd(key, channel), client.pexpire(key, options.entryTtlMs)]);
-    if (life === this.life) this.registered.add(channel);
+    const { keys } = this.parts;
+    const names = [keys.presence(channel), keys.counts(channel), keys.bus(channel)];
+    await this.run('exit', names, [session, this.verb]);
   }
 
   private wanted({ channel, session }: Place): PresenceEntry | undefined {
@@ -239,7 +225,7 @@ export class RedisPresence {
   }
 
   private doubt(place: Place): void {
-    if (!this.stopped && !this.lost) this.doubts.set(keyOf(place), { ...place, left: SURE_AFTER });
+    if (!this.stopped && !this.full) this.doubts.set(keyOf(place), { ...place, left: SURE_AFTER });
   }
 
   private inTurn(place: Place, step: () => Promise<void>): Promise<void> {
@@ -260,9 +246,13 @@ export class RedisPresence {
     return this.parts.sharded ? 'SPUBLISH' : 'PUBLISH';
   }
 
-  private namesOf(channel: string): readonly string[] {
+  private get full(): boolean {
+    return this.doubts.size >= MOST_DOUBTS;
+  }
+
+  private namesOf(channel: string, life: string): readonly string[] {
     const { keys } = this.parts;
-    return [keys.presence(channel), keys.counts(channel), keys.bus(channel)];
+    return [keys.presence(channel), keys.counts(channel), keys.bus(channel), keys.grave(channel, life)];
   }
 
   private async run<Name extends ScriptName>(
@@ -284,14 +274,4 @@ export class RedisPresence {
 
 function keyOf({ channel, session }: Place): string {
   return `${session}\n${channel}`;
-}
-
-function chunks<T>(all: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, at) =>
-    all.slice(at * BATCH, (at + 1) * BATCH),
-  );
-}
-
-async function inBatches<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < all.length; at += WIDTH) await Promise.all(all.slice(at, at + WIDTH).map(run));
 }

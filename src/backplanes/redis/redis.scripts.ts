@@ -1,4 +1,5 @@
-// The Lua scripts as typed calls. File name = command and number of keys; what each takes and returns stands at its head.
+// The Lua scripts as typed calls. File name = command and number of keys, `n` where that varies; what each takes and returns
+// stands at its head.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -8,14 +9,17 @@ export type RedisClient = Redis | Cluster;
 
 /** As the scripts return them: numbers come as text, since Lua's are floating. */
 export interface ScriptReplies {
-  publish: readonly [epoch: string, offset: string, id: string, repeated: number];
+  publish: string;
   read: readonly [epoch: string, offset: string, id: string, seen: string, found: readonly string[]];
-  top: readonly [epoch: string, offset: string, id: string];
+  top: string;
   enter: number;
   exit: number;
   sweep: string;
   refresh: readonly string[];
   order: string;
+  revoke: number;
+  register: number;
+  forget: number;
 }
 
 export type ScriptName = keyof ScriptReplies;
@@ -23,10 +27,11 @@ export type ScriptName = keyof ScriptReplies;
 interface Script {
   readonly lua: string;
   readonly sha: string;
-  readonly keys: number;
+  /** Undefined: it varies. */
+  readonly keys: number | undefined;
 }
 
-const FILE = /^([a-z]+)-([0-9]+)\.lua$/;
+const FILE = /^([a-z]+)-([0-9]+|n)\.lua$/;
 
 /** Beside this file, or below the one file that the bundle is. */
 const FOLDER = [new URL('./lua/', import.meta.url), new URL('./backplanes/redis/lua/', import.meta.url)].find(
@@ -42,7 +47,8 @@ function readScripts(): Map<string, Script> {
     const [, name, keys] = FILE.exec(file) ?? [];
     if (name === undefined) continue;
     const lua = readFileSync(new URL(file, FOLDER), 'utf8');
-    scripts.set(name, { lua, sha: createHash('sha1').update(lua).digest('hex'), keys: Number(keys) });
+    const sha = createHash('sha1').update(lua).digest('hex');
+    scripts.set(name, { lua, sha, keys: keys === 'n' ? undefined : Number(keys) });
   }
   return scripts;
 }
@@ -57,12 +63,54 @@ export async function runScript<Name extends ScriptName>(
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Promise<ScriptReplies[Name]> {
+  const script = scriptFor(name, keys.length);
+  try {
+    return (await client.evalsha(script.sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+    return (await client.eval(script.lua, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+  }
+}
+
+export interface ConfirmedCall<Name extends ScriptName> {
+  readonly name: Name;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+  /** How many replicas WAIT asks for, and its milliseconds. */
+  readonly replicas: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * As `runScript`, with a WAIT right behind it, and how many replicas have it all: 0 when that is not known. WAIT counts what its own
+ * connection wrote before it, so it goes again behind the text.
+ */
+export async function runConfirmed<Name extends ScriptName>(
+  client: RedisClient,
+  { name, keys, args, replicas, timeoutMs }: ConfirmedCall<Name>,
+): Promise<{ readonly reply: ScriptReplies[Name]; readonly confirmed: number }> {
+  const script = scriptFor(name, keys.length);
+  const send = async (call: Promise<unknown>) => {
+    const waited = client.wait(replicas, timeoutMs).catch(() => 0);
+    const reply = (await call) as ScriptReplies[Name];
+    return { reply, confirmed: await waited };
+  };
+  try {
+    return await send(client.evalsha(script.sha, keys.length, ...keys, ...args));
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+    return send(client.eval(script.lua, keys.length, ...keys, ...args));
+  }
+}
+
+function scriptFor(name: ScriptName, keys: number): Script {
   const script = SCRIPTS.get(name);
   if (script === undefined) throw new Error(`There is no script ${name}.`);
-  try {
-    return (await client.evalsha(script.sha, script.keys, ...keys, ...args)) as ScriptReplies[Name];
-  } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return (await client.eval(script.lua, script.keys, ...keys, ...args)) as ScriptReplies[Name];
-  }
+  if (script.keys !== undefined && script.keys !== keys)
+    throw new Error(`The script ${name} does not take ${keys} keys.`);
+  return script;
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }

@@ -21,13 +21,14 @@ export type RedisAddress =
       readonly name: string;
     } & RedisLogin);
 
-const SENTINEL = 'redis+sentinel://';
+const SENTINEL = /^redis(s?)\+sentinel:\/\//;
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 
 /** Undefined when the text is none of the forms. */
 export function parseRedisUrl(text: string): RedisAddress | undefined {
-  if (text.startsWith(SENTINEL)) return parseSentinel(text.slice(SENTINEL.length));
+  const [scheme, secure] = SENTINEL.exec(text) ?? [];
+  if (scheme !== undefined) return parseSentinel(text.slice(scheme.length), secure === 's');
   const seeds = text.split(',').map((part) => parseOne(part.trim()));
   const [first] = seeds;
   if (first === undefined || seeds.includes(undefined)) return undefined;
@@ -53,8 +54,8 @@ function parseOne(text: string): (RedisPlace & RedisLogin) | undefined {
   };
 }
 
-/** `[user:password@]host:port,host:port/name`; the login is that of Redis itself. */
-function parseSentinel(rest: string): RedisAddress | undefined {
+/** `[user:password@]host:port,host:port/name`; the login is that of Redis itself. TLS is spoken to both. */
+function parseSentinel(rest: string, tls: boolean): RedisAddress | undefined {
   const parts = /^(?:([^@/]*)@)?([^/@]+)\/([^/]+)$/.exec(rest);
   if (parts === null) return undefined;
   const [, login = '', hosts = '', name = ''] = parts;
@@ -71,7 +72,7 @@ function parseSentinel(rest: string): RedisAddress | undefined {
     name: decodeURIComponent(name),
     username: decoded(username),
     password: decoded(password),
-    tls: false,
+    tls,
     db: 0,
   };
 }

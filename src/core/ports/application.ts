@@ -44,6 +44,11 @@ export interface Authenticator {
   authenticate(token: string): Promise<Identity>;
 }
 
+/** Tokens that were good and are not any more. Asked with each login, so it must not wait for anything. */
+export interface RevocationCheck {
+  refuses(identity: Identity): boolean;
+}
+
 /** A bucket of one session. */
 export interface RateGate {
   /** 0 when the frame may pass, otherwise milliseconds until one may. */

@@ -61,6 +61,20 @@ export type ControlMessage =
   | { readonly type: 'subscribe'; readonly user: string; readonly channel: string }
   | { readonly type: 'unsubscribe'; readonly user: string; readonly channel: string };
 
+/**
+ * Tokens of a user that are refused everywhere. Two of the same user and token are one, with the later `before` and `until`, so
+ * hearing any of them twice or in another order does no harm.
+ */
+export interface Revocation {
+  readonly user: string;
+  /** The `jti` of the one token that is meant; undefined: all that were issued at or before `before`. */
+  readonly tokenId: string | undefined;
+  /** Seconds since 1970, as in the claim `iat`; 0 where one token is meant. */
+  readonly before: number;
+  /** Milliseconds since 1970 after which no token that is meant can be alive, so nobody has to remember it. */
+  readonly until: number;
+}
+
 /** What one instance asks of all. Each answers with JSON of its own. */
 export type Question =
   | { readonly type: 'stats' }
@@ -72,6 +86,11 @@ export interface BackplaneListener {
   onPublication(channel: string, epoch: string, delivery: Delivery): void;
   onPresence(channel: string, event: PresenceEvent): void;
   onControl(message: ControlMessage): void;
+  /**
+   * These are refused from now on. At the start the backplane tells all that are kept before it resolves, then each new one within a
+   * second, and whatever was missed on the bus some seconds later.
+   */
+  onRevocations(revocations: readonly Revocation[]): void;
   /** The bus may have lost something: compare these channels, or all, with the log. */
   onSuspect(channels: readonly string[] | 'all'): void;
   /** What this instance says to a question of any. Undefined: it has nothing to say. */
@@ -114,6 +133,8 @@ export interface Backplane {
 
   /** Reaches every instance, this one included. */
   control(message: ControlMessage): Promise<void>;
+  /** Resolves when it is kept for all instances, those that start later included, and has been told to them. */
+  revoke(revocation: Revocation): Promise<void>;
   /** One answer of each instance, this one included. One that does not answer within a second is left out. */
   gather(question: Question): Promise<readonly unknown[]>;
 }

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Batch, Mark } from '../../core/batch.js';
 import type { Link } from '../../core/ports/link.js';
+import type { Clock } from '../../core/ports/time.js';
 import type { Session } from '../../core/session.js';
 import { NO_CLOSE_CODE } from '../../protocol/codes.js';
 import { encodeEntry, joinEntries, MAX_CURSOR_LENGTH } from '../../protocol/cursor.js';
@@ -19,6 +20,7 @@ const TERMINAL_TO = 4099;
 export interface StreamOwner {
   forget(stream: SseStream): void;
   readonly closeTimeoutMs: number;
+  readonly clock: Pick<Clock, 'after'>;
 }
 
 export class SseStream implements Link {
@@ -132,9 +134,8 @@ export class SseStream implements Link {
     socket.write(eventText({ event: 'close', data, id: terminal ? END_ID : undefined }));
     response.end();
     // A peer that does not read would keep its last bytes, and us, for as long as it likes.
-    const limit = setTimeout(() => socket.destroy(), this.owner.closeTimeoutMs);
-    limit.unref();
-    socket.once('close', () => clearTimeout(limit));
+    const cancel = this.owner.clock.after(this.owner.closeTimeoutMs, () => socket.destroy());
+    socket.once('close', cancel);
   }
 
   /** The connection is over, whoever ended it. */

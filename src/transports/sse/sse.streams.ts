@@ -23,7 +23,7 @@ export class SseStreams implements StreamOwner, OnModuleDestroy {
   constructor(
     @Inject(Core) private readonly core: Core,
     @Inject(SSE_OPTIONS) private readonly options: SseOptions,
-    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CLOCK) readonly clock: Clock,
     @Inject(RANDOM) private readonly random: Random,
   ) {
     this.heartbeat = new Heartbeat(clock, options.heartbeatMs);

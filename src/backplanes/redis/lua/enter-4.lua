@@ -1,10 +1,12 @@
 -- A session comes into a channel; the join is told when its user had none there. Another user's entry under the same session is left
 -- first. Entering twice is entering once.
 --
--- KEYS 1 entries of the channel   2 entries of each user   3 bus channel
+-- KEYS 1 entries of the channel   2 entries of each user   3 bus channel   4 grave of the life in this channel
 -- ARGV 1 session   2 user   3 entry: JSON { u, n, s, x }   4 milliseconds both keys live
 --      5 PUBLISH or SPUBLISH
--- Returns 1 when a join was told, otherwise 0
+-- Returns 1 when a join was told, otherwise 0; -1 when this life was swept here, and nothing was done
+if redis.call('EXISTS', KEYS[4]) == 1 then return -1 end
+
 local function tell(sign, entry, connections)
   local member = { user = entry.u, name = entry.n, connections = connections, since = entry.s }
   redis.call(ARGV[5], KEYS[3], sign .. cjson.encode(member))
