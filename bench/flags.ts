@@ -58,6 +58,8 @@ export function helpText(): string {
 
 scenarios (all of them when none is named)
 ${list(scenarios)}
+  channels       memory and restart of Redis with 100,000 channels; only when named, takes --sessions, --channels-each and --rounds
+  publish        what a history publish over Redis costs its process; only when named, takes --rounds and --in-flight
 
 servers
 ${list(servers)}`;

@@ -1,4 +1,5 @@
 // The benchmark command: reads the flags, refuses what cannot run, runs the scenarios and prints their tables.
+import { channelsBench } from './channels/channels.js';
 import { helpText, readFlags, type Request } from './flags.js';
 import { BenchError } from './lib/bench-error.js';
 import { choosePinning } from './lib/cpus.js';
@@ -7,11 +8,21 @@ import type { Bench } from './lib/measure.js';
 import { markdownTable, type Report, writeResult } from './lib/report.js';
 import { runScenario } from './lib/run-scenario.js';
 import { summarise } from './lib/summary.js';
+import { publishBench } from './publish/publish.js';
 import { serverNamed } from './servers/registry.js';
 
 /** Returns the exit code: 1 when something could not be measured. A missed target is a figure, not a failure. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
+    const [first, ...rest] = args;
+    if (first === 'publish') {
+      await publishBench(rest);
+      return 0;
+    }
+    if (first === 'channels') {
+      await channelsBench(rest);
+      return 0;
+    }
     const requests = readFlags(args);
     if (!requests) {
       console.log(helpText());

@@ -68,7 +68,7 @@ async function startRedis(running: Running[]): Promise<string> {
   return `redis://127.0.0.1:${port}`;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
