@@ -103,10 +103,13 @@ describe('the document', () => {
         'get /api/channels/{channel}/messages',
         'get /api/sessions',
         'get /api/stats',
+        'get /poll',
+        'get /sse',
         'post /api/batch',
         'post /api/broadcast',
         'post /api/channels/{channel}/messages',
         'post /api/dev/tokens',
+        'post /api/users/{user}/revocations',
       ].toSorted(),
     );
     for (const [call, { summary, tags, requestBody, responses, parameters = [] }] of calls) {
@@ -142,6 +145,8 @@ describe('the document', () => {
     ]);
     expect(named('/api/channels/{channel}/messages', 'post')).toEqual(['Idempotency-Key', 'channel']);
     expect(named('/api/sessions', 'get')).toEqual(['user']);
+    expect(named('/sse', 'get')).toEqual(['Last-Event-ID', 'channel', 'cursor', 'presence']);
+    expect(named('/poll', 'get')).toEqual(['If-None-Match', 'channel', 'cursor', 'wait']);
   });
 
   it('leaves out what production has not', async () => {
@@ -172,6 +177,11 @@ describe('answers', () => {
     const channel = '/api/channels/{channel}/messages';
     const message = { event: 'note', data: { n: 1 }, key: 'k' };
     check(['post', channel], await backend.post(MESSAGES, message));
+    for (const body of [{}, { tokenId: 'x' }, { before: 'x' }])
+      check(
+        ['post', '/api/users/{user}/revocations'],
+        await backend.post('/api/users/revoked/revocations', body),
+      );
     check(['post', channel], await api.user('ana', { name: 'Ana' }).post(MESSAGES, message));
     check(['post', channel], await backend.post(MESSAGES, { event: '' }));
     check(['post', channel], await api.stranger.post(MESSAGES, message));
@@ -191,6 +201,31 @@ describe('answers', () => {
     );
     check(['post', '/api/dev/tokens'], await api.stranger.post('/api/dev/tokens', { user: 'ana' }));
     ana.close();
+  });
+
+  it('of a poll are as described, and a stream has the media type that is', async () => {
+    const { backend, stranger } = api;
+    const poll = ['get', '/poll'] as [string, string];
+    const cursorOf = (answer: Answer): string => answer.json<{ cursor: string }>().cursor;
+    const first = await backend.get('/poll?channel=room:polled&wait=0');
+    check(poll, first);
+    await backend.post('/api/channels/room:polled/messages', { event: 'note', data: 1, key: 'k' });
+    const second = await backend.get(`/poll?channel=room:polled&wait=0&cursor=${cursorOf(first)}`);
+    check(poll, second);
+    expect(second.json<{ messages: unknown[] }>().messages).toHaveLength(1);
+    const gone = cursorOf(second).replace(/![^.]+/, '!another');
+    const third = await backend.get(`/poll?channel=room:polled&wait=0&cursor=${gone}`);
+    check(poll, third);
+    expect(third.json<{ gaps: unknown[] }>().gaps).toHaveLength(1);
+    for (const path of ['/poll', '/sse?channel=%20', '/sse?channel=nowhere:a', '/poll?channel=nowhere:a'])
+      check(['get', path.split('?')[0] ?? ''], await backend.get(path));
+    for (const path of ['/sse', '/poll?channel=room:docs'])
+      check(['get', path.split('?')[0] ?? ''], await stranger.get(path));
+    const abort = new AbortController();
+    const stream = await fetch(`${api.server.url}/sse?channel=open:docs`, { signal: abort.signal });
+    const media = stream.headers.get('content-type')?.split(';')[0] ?? '';
+    expect(document.paths['/sse']?.['get']?.responses[stream.status]?.content).toHaveProperty([media]);
+    abort.abort();
   });
 
   it('would be found out when they were not', () => {

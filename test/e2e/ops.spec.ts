@@ -73,6 +73,8 @@ describe('metrics', () => {
       'discontinuities_total',
       'repairs_total',
       'bus_duplicates_total',
+      'revoked_sessions_total',
+      'revocations',
       'frames_total',
       'closes_total',
       'errors_total',
