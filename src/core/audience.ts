@@ -24,10 +24,11 @@ interface Group {
 
 /** One object for all channels that have none: there may be a hundred thousand of them, most with one listener. */
 const NOBODY: ReadonlySet<Subscription> = new Set();
+const NO_GROUPS: readonly Group[] = [];
 
 export class Audience {
   /** At most one for each wire format, which are few. */
-  private readonly live: Group[] = [];
+  private live: readonly Group[] = NO_GROUPS;
   /** Joining, or ahead of the bus because their reply was read from the log. */
   private waitingOnes: Set<Subscription> | undefined;
 
@@ -56,16 +57,18 @@ export class Audience {
       last.index = subscription.index;
     }
     subscription.index = -1;
-    if (subscriptions.length === 0) this.live.splice(this.live.indexOf(group as Group), 1);
+    if (subscriptions.length === 0) this.live = this.live.filter((one) => one !== group);
   }
 
   /** From here on everything is sent as it comes. */
   promote(subscription: Subscription): void {
     this.waitNoMore(subscription);
-    let group = this.groupOf(subscription);
+    const group = this.groupOf(subscription);
     if (group === undefined) {
-      group = { format: subscription.listener.format, subscriptions: [] };
-      this.live.push(group);
+      // An empty list that is pushed to makes room for 17 at once: 150 bytes, twice, for each channel with one listener.
+      this.live = [...this.live, { format: subscription.listener.format, subscriptions: [subscription] }];
+      subscription.index = 0;
+      return;
     }
     subscription.index = group.subscriptions.length;
     group.subscriptions.push(subscription);
