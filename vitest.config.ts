@@ -1,7 +1,7 @@
 // The test projects, one a folder of test/. `npm test` runs all of them, `npm run check` the first three.
 import { defineConfig } from 'vitest/config';
 
-const PROJECTS = ['unit', 'contract', 'e2e', 'security', 'cluster', 'chaos'];
+const PROJECTS = ['unit', 'contract', 'e2e', 'security', 'cluster', 'chaos', 'checker', 'sim'];
 
 export default defineConfig({
   test: {
