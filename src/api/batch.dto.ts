@@ -1,31 +1,17 @@
 // Shapes of requests that publish many times.
 
 import { IsArray, IsOptional } from 'class-validator';
-import { isChannelName, isEventName, isKey } from '../protocol/names.js';
+import { isChannelName, isKey } from '../protocol/names.js';
 import { Holds } from './dto.js';
-import { EVENT_RULE, isSessionId, PublishDto, SESSION_RULE } from './messages.dto.js';
+import { PublishDto } from './messages.dto.js';
 import { CHANNEL_RULE, KEY_RULE } from './params.js';
 
 const LIST = { message: 'must be a list' };
 
-export class BroadcastDto {
+export class BroadcastDto extends PublishDto {
   /** Names are checked one by one, so that a bad one spoils its own result only. */
   @IsArray(LIST)
   channels!: unknown[];
-
-  @Holds(isEventName, EVENT_RULE)
-  event!: string;
-
-  /** As in PublishDto. */
-  data?: unknown;
-
-  @IsOptional()
-  @Holds(isKey, KEY_RULE)
-  key?: string;
-
-  @IsOptional()
-  @Holds(isSessionId, SESSION_RULE)
-  exceptSession?: string;
 }
 
 export class BatchDto {
