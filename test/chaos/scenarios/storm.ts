@@ -29,7 +29,8 @@ export const storm: Scenario = {
   promise: 'G18',
   about: 'kill -9 of the instance that holds half of all clients',
   rules: { noGaps: true },
-  long: { seconds: 5, rate: 20, channels: 20, count: 4000 },
+  // As many as two cores bear: of 4,000 all are back within 3 s, but the machine has nothing left for publishes meanwhile.
+  long: { seconds: 5, rate: 20, channels: 20, count: 2000 },
   short: { seconds: 1, rate: 20, channels: 10, count: 500 },
   run: async (stage) => {
     const { cluster, settings, audience, ledger, history } = stage;
