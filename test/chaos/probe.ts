@@ -47,7 +47,7 @@ export class Probe {
       patienceMs: PATIENCE_MS,
       firstOp: FIRST_OP,
     };
-    this.worker = new Worker(new URL('probe.mjs', import.meta.url), { workerData });
+    this.worker = new Worker(new URL('probe-thread.mjs', import.meta.url), { workerData });
     const toRun = stage.history.now() - Number(process.hrtime.bigint()) / 1e6;
     this.worker.on('message', (probed: Probed) =>
       this.note({ ...probed, sentAt: probed.sentAt + toRun, t: probed.t + toRun }),
