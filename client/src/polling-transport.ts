@@ -51,30 +51,30 @@ class PollingTransport extends RestTransport {
   /** A newcomer at a place without an id may have a last value to get: asked once more before it is told where it stands. */
   protected override async enter(asked: Lines): Promise<Problem | undefined> {
     this.#halt();
-    let answer = await this.#ask(asked, this.cursor(this.#at), 0);
-    if ('status' in answer) return this.#again(answer);
-    const places = placesOf(answer.cursor);
-    if (
-      [...asked].some(([channel, { joined, since }]) => !joined && !since && places.get(channel)?.id === '')
-    ) {
-      const { messages, gaps = [], cursor } = answer;
-      answer = await this.#ask(asked, cursor, 0);
+    const answers: Answer[] = [];
+    let cursor = this.cursor(this.#at);
+    do {
+      const answer = await this.#ask(asked, cursor, 0);
       if ('status' in answer) return this.#again(answer);
-      answer = {
-        cursor: answer.cursor,
-        messages: [...messages, ...answer.messages],
-        gaps: [...gaps, ...(answer.gaps ?? [])],
-      };
-    }
-    const whole = answer;
+      answers.push(answer);
+      ({ cursor } = answer);
+    } while (answers.length < 2 && hasNewcomer(asked, cursor));
+    const whole = {
+      cursor,
+      messages: answers.flatMap(({ messages }) => messages),
+      gaps: answers.flatMap(({ gaps = [] }) => gaps),
+    };
     const channels = await Promise.all(
       [...asked].filter(([, { joined }]) => !joined).map(([channel]) => this.#entered(channel, asked, whole)),
     );
     if (this.over) return undefined;
-    // Newcomers are told by their reply.
-    const gaps = whole.gaps?.filter(({ channel }) => asked.get(channel)?.joined) ?? [];
+    // Newcomers are told by their reply. One answer after the other: a gap of the second comes after the messages of the first.
+    const told = answers.map((answer) => ({
+      ...answer,
+      gaps: answer.gaps?.filter(({ channel }) => asked.get(channel)?.joined) ?? [],
+    }));
     this.#welcome(asked, channels);
-    this.#take({ ...whole, gaps });
+    for (const answer of told) this.#take(answer);
     this.#watchMembers();
     return this.#again();
   }
@@ -192,6 +192,14 @@ class PollingTransport extends RestTransport {
       );
     });
   }
+}
+
+/** At a place without an id there may be a last value to get. */
+function hasNewcomer(asked: Lines, cursor: string): boolean {
+  const places = placesOf(cursor);
+  return [...asked].some(
+    ([channel, { joined, since }]) => !joined && !since && places.get(channel)?.id === '',
+  );
 }
 
 function placesOf(cursor: string): Map<string, Position> {

@@ -237,4 +237,56 @@ describe('the checker of histories', () => {
     harmed('msg', tell, (rules) => expect(rules).toContain('discontinuity'), { noGaps: true });
     harmed('msg', tell, (rules) => expect(rules).toEqual([]));
   });
+
+  describe('after a store has lost its last writes', () => {
+    /** Two readers see publication 1 and 2; 2 is lost, 3 takes its place, and 4 follows. One of them is told of it. */
+    const lossy = (told: boolean): Entry[] => {
+      const at = (op: number, offset: number): { epoch: string; offset: number; id: string; op: number } => ({
+        ...{ epoch: 'e', offset, id: `id${op}`, op },
+      });
+      const publish = (op: number, offset: number): Entry[] => [
+        { k: 'invoke', op, n: 1, c: 'c1', t: op * 10 },
+        { k: 'ok', n: 1, dup: false, t: op * 10 + 1, ...at(op, offset) },
+      ];
+      const hears = (op: number, offset: number): Entry => ({
+        ...{ k: 'msg' as const, s: 's1', c: 'c1', t: op * 10 + 2 },
+        ...at(op, offset),
+      });
+      return [
+        { k: 'begin', s: 's1', c: 'c1', epoch: 'e', offset: 0, t: 1 },
+        ...[...publish(1, 1), hears(1, 1), ...publish(2, 2), hears(2, 2)],
+        { k: 'kept', n: 1, c: 'c1', ...at(1, 1) },
+        { k: 'kept', n: 1, c: 'c1', ...at(2, 2) },
+        { k: 'lost', t: 25 },
+        ...publish(3, 2),
+        ...(told
+          ? [{ k: 'begin', s: 's1', c: 'c1', epoch: 'e', offset: 2, why: 'id_mismatch', t: 33 } as const]
+          : []),
+        ...[...publish(4, 3), hears(4, 3)],
+        { k: 'top', c: 'c1', epoch: 'e', offset: 3 },
+        ...[at(1, 1), at(3, 2), at(4, 3)].map((place): Entry => ({ k: 'log', c: 'c1', ...place })),
+      ];
+    };
+
+    it('takes offsets that are used anew, and acknowledged publications that are gone', () => {
+      expect(broken(lossy(true))).toEqual([]);
+    });
+
+    it('sees a reader that was not told, by ids alone', () => {
+      expect(broken(lossy(false))).toEqual(['5']);
+    });
+
+    it('sees the same without a loss as what it is', () => {
+      const without = lossy(true).filter(({ k }) => k !== 'lost' && k !== 'kept');
+      expect(broken(without)).toEqual(expect.arrayContaining(['6', '3']));
+    });
+
+    it('sees what the rules of a channel keep and the log has not', () => {
+      const from = lossy(true).map((entry) => (entry.k === 'top' ? { ...entry, from: 2 } : entry));
+      const missing = from.filter(
+        ({ k, ...rest }) => !(k === 'log' && 'offset' in rest && rest.offset === 2),
+      );
+      expect(broken(missing)).toEqual(['2', 'acknowledged']);
+    });
+  });
 });

@@ -66,12 +66,14 @@ function checkLog(facts: Facts): void {
       if (!offsets.has(offset))
         facts.breach('2', `Offset ${offset} of ${c} is not in the log; its top is ${top}.`);
     for (const [offset, { at }] of facts.places.get(`${c} ${epoch}`) ?? [])
-      if (offset > top && facts.losses.length === 0) facts.breach('2', `Offset ${offset} of ${c} is over its top ${top}.`, at);
+      if (offset > top && facts.losses.length === 0)
+        facts.breach('2', `Offset ${offset} of ${c} is over its top ${top}.`, at);
   }
   for (const { op, channel, ok, okAt, invoked } of facts.operations.values()) {
     const top = facts.tops.get(channel);
     if (ok === undefined || top === undefined) continue;
-    if (facts.lostBetween(invoked, Infinity) || (ok.epoch === top.epoch && ok.offset < (top.from ?? 1))) continue;
+    if (facts.lostBetween(invoked, Infinity) || (ok.epoch === top.epoch && ok.offset < (top.from ?? 1)))
+      continue;
     const there = logged.get(`${channel} ${ok.epoch}`)?.has(ok.offset) === true;
     if (there || (facts.rules.losesLog === true && ok.epoch !== top.epoch)) continue;
     facts.breach(

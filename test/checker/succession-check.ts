@@ -29,7 +29,12 @@ export function checkSuccession(facts: Facts): void {
     const known = (readings.get(`${c} ${epoch}`) ?? []).filter((log) => log.get(offset) === id);
     const others = known.filter((log) => log.has(before.offset));
     if (others.length > 0 && !others.some((log) => log.get(before.offset) === before.id))
-      facts.breach('5', `${s} saw ${offset} of ${c} (${id}) after another ${before.offset} (${before.id}) than the log has.`, before.at, at);
+      facts.breach(
+        '5',
+        `${s} saw ${offset} of ${c} (${id}) after another ${before.offset} (${before.id}) than the log has.`,
+        before.at,
+        at,
+      );
   }
 }
 

@@ -79,6 +79,28 @@ describe('presence of a node that is killed', () => {
     expect(fresh.moves).toEqual(['>cleo', '<cleo']);
   });
 
+  it('is ended although Redis lost everything within the beat in which the channel was named', async () => {
+    const [victim, other] = [await node('victim', NO_BEAT), await node('other')];
+    await victim.presence.enter(KNOWN, entry('s', 'ana'));
+    await server.ask('FLUSHALL');
+    await victim.presence.enter(KNOWN, entry('t', 'ben'));
+    victim.die();
+    // Others keep the channel alive.
+    await other.presence.enter(KNOWN, entry('u', 'cleo'));
+    await until(async () => (await users(other, KNOWN)).join() === 'cleo', 'the leave');
+  });
+
+  it('is ended by names that live longer than the entry, when all were cut off for as long as these live', async () => {
+    const [victim, other] = [await node('victim', { entryTtlMs: 3000 }), await node('other', NO_BEAT)];
+    await victim.presence.enter(KNOWN, entry('s', 'ana'));
+    const { keys } = victim;
+    const ends = async (key: string): Promise<number> => (await server.ask('PTTL', key)) as number;
+    const entries = await ends(keys.presence(KNOWN));
+    expect(await ends(keys.nodeChannels('victim'))).toBeGreaterThan(entries + 2000);
+    expect(await ends(keys.nodes())).toBeGreaterThan(entries + 2000);
+    expect(other.keys.nodes()).toBe(keys.nodes());
+  });
+
   it('is ended when the node hung, was swept, and entered somebody before its next beat', async () => {
     const [victim, other] = [await node('victim', NO_BEAT), await node('other')];
     const [known, fresh] = [await earOn(KNOWN), await earOn(NEW)];

@@ -256,6 +256,20 @@ describe('presence in Redis', () => {
     await until(async () => (await users(life).catch(() => [])).join() === 'ben 1', 'the leave');
   });
 
+  it('leaves no ghost of a leave that Redis confirmed and a failover took back', async () => {
+    const life = await node('a');
+    await life.presence.enter(ROOM, entry('s', 'ana'));
+    await life.presence.enter(ROOM, entry('t', 'ben'));
+    const names = [life.keys.presence(ROOM), life.keys.counts(ROOM)];
+    const before = await Promise.all(names.map((name) => server.ask('HGETALL', name)));
+    await life.presence.exit(ROOM, entry('s', 'ana'));
+    for (const [at, name] of names.entries())
+      await server.ask('HSET', name, ...(before[at] as readonly string[]));
+    expect(await users(life)).toEqual(['ana 1', 'ben 1']);
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'normal');
+    await until(async () => (await users(life).catch(() => [])).join() === 'ben 1', 'the ghost to go');
+  });
+
   it('keeps a session that came back while its leave was still owed', async () => {
     const life = await node('a');
     await life.presence.enter(ROOM, entry('s', 'ana'));

@@ -1,11 +1,13 @@
 // Entries of presence as Redis keeps them, and the members that follow from them.
 
 import { describe, expect, it } from 'vitest';
-import { membersOf, storedOf } from '../../src/backplanes/redis/redis.entries.js';
+import { readEntries, storedOf } from '../../src/backplanes/redis/redis.entries.js';
 import { RedisKeys } from '../../src/backplanes/redis/redis.keys.js';
 
 const stored = (user: string, since: number, name?: string): string =>
   storedOf({ session: 's', user, name, since }, 'node');
+
+const membersOf = (entries: readonly string[]) => readEntries(entries).members;
 
 describe('presence entries in Redis', () => {
   it('make one member of all entries of a user, with the earliest time and its name', () => {

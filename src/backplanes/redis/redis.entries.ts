@@ -21,17 +21,22 @@ export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\u{fffd}');
 }
 
-/** One per user, the first to come first. */
-export function membersOf(entries: readonly string[]): readonly Member[] {
+/** Members: one per user, the first to come first. Lives: those of the nodes that entered them. */
+export function readEntries(entries: readonly string[]): {
+  readonly members: readonly Member[];
+  readonly lives: ReadonlySet<string>;
+} {
   const members = new Map<string, Member>();
+  const lives = new Set<string>();
   for (const text of entries) {
-    const { u: user, n: name, s: since } = JSON.parse(text) as Stored;
+    const { u: user, n: name, s: since, x: life } = JSON.parse(text) as Stored;
+    lives.add(life);
     const known = members.get(user);
     const connections = (known?.connections ?? 0) + 1;
     if (known === undefined || since < known.since) members.set(user, { user, name, connections, since });
     else members.set(user, { ...known, connections });
   }
-  return [...members.values()].sort(bySinceThenUser);
+  return { members: [...members.values()].sort(bySinceThenUser), lives };
 }
 
 function bySinceThenUser(a: Member, b: Member): number {

@@ -5,6 +5,7 @@ import type { Cancel, Clock } from '../../core/ports/time.js';
 import { fromRedis } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import type { RedisOptions } from './redis.options.js';
+import { OUTLIVES } from './redis.registry.js';
 import type { RedisPresence } from './redis.presence.js';
 import { runScript, type RedisClient } from './redis.scripts.js';
 
@@ -40,7 +41,7 @@ export class RedisNodes {
   private cancel: Cancel | undefined;
   private stopped = false;
   private readonly onReady = (): void => {
-    this.parts.presence.refreshSoon();
+    this.parts.presence.returned();
     this.beat();
   };
 
@@ -130,7 +131,7 @@ export class RedisNodes {
     if (this.known && (await client.set(keys.node(this.life), node, 'PX', ttl, 'XX')) === null) this.begin();
     if (!this.known) await client.set(keys.node(this.life), node, 'PX', ttl);
     await client.sadd(keys.nodes(), this.life);
-    await client.pexpire(keys.nodes(), options.entryTtlMs);
+    await client.pexpire(keys.nodes(), options.entryTtlMs * OUTLIVES);
     if (this.known) return;
     this.known = true;
     presence.renew(this.life);
@@ -149,7 +150,9 @@ export class RedisNodes {
 
   private async buryDead(): Promise<void> {
     const { client, keys, options } = this.parts;
-    for (const life of await client.smembers(keys.nodes())) {
+    const lives = await client.smembers(keys.nodes());
+    this.parts.presence.heardOf(lives);
+    for (const life of lives) {
       if (life === this.life || (await client.exists(keys.node(life))) === 1) continue;
       // Two that sweep do no harm; the claim only saves the work. It ends by itself when the one who holds it dies.
       const claim = await client.set(keys.sweep(life), this.life, 'PX', options.nodeTtlMs, 'NX');

@@ -4,7 +4,7 @@
 import type { PresenceEntry } from '../../core/ports/backplane.js';
 import type { Member } from '../../protocol/publication.js';
 import { chunks, inBatches } from './redis.batches.js';
-import { membersOf, storedOf, wellFormed } from './redis.entries.js';
+import { readEntries, storedOf, wellFormed } from './redis.entries.js';
 import { fromRedis, unavailable } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import type { RedisOptions } from './redis.options.js';
@@ -18,6 +18,10 @@ const MOST_DOUBTS = 50_000;
  * beat later it has been.
  */
 const SURE_AFTER = 2;
+/** Unknown lives, by channel, that wait for the next beat. */
+const MOST_MET = 1000;
+/** A replica that becomes the master lacks the writes of so many milliseconds at most. */
+const LAG_MS = 30_000;
 
 export interface PresenceParts {
   readonly client: RedisClient;
@@ -46,6 +50,11 @@ export class RedisPresence {
   /** The last step of each place that has one under way: a later one waits for it, since a repeated script could be overtaken. */
   private readonly turns = new Map<string, Promise<void>>();
   private readonly registry: RedisRegistry;
+  /** Leaves that Redis has confirmed lately, the oldest first. */
+  private readonly gone = new Map<string, { readonly place: Place; readonly at: number }>();
+  /** Names of lives as last heard, and those that were met without being among them. */
+  private lives: ReadonlySet<string> | undefined;
+  private readonly met = new Map<string, { readonly life: string; readonly channel: string }>();
   /** An enter was refused because this life was swept. */
   private buried = false;
   private refreshWanted = false;
@@ -88,9 +97,29 @@ export class RedisPresence {
     this.want(place, undefined);
     try {
       await this.inTurn(place, () => this.remove(place));
+      this.remember(place);
     } catch (error) {
       this.doubt(place);
       throw fromRedis(error, 'read');
+    }
+  }
+
+  /** The connection was away: a failover may have taken back what was confirmed just before, so the last leaves are made sure of. */
+  returned(): void {
+    const since = this.parts.now() - LAG_MS;
+    for (const { place, at } of this.gone.values()) if (at >= since) this.doubt(place);
+    this.gone.clear();
+    this.refreshWanted = true;
+  }
+
+  private remember(place: Place): void {
+    const now = this.parts.now();
+    const key = keyOf(place);
+    this.gone.delete(key);
+    this.gone.set(key, { place, at: now });
+    for (const [old, { at }] of this.gone) {
+      if (at >= now - LAG_MS && this.gone.size <= MOST_DOUBTS) break;
+      this.gone.delete(old);
     }
   }
 
@@ -98,9 +127,24 @@ export class RedisPresence {
     const { client, keys } = this.parts;
     this.mustBeReady();
     try {
-      return membersOf(await client.hvals(keys.presence(channel)));
+      const { members, lives } = readEntries(await client.hvals(keys.presence(channel)));
+      this.meet(channel, lives);
+      return members;
     } catch (error) {
       throw fromRedis(error, 'read');
+    }
+  }
+
+  /** All lives that Redis names now. */
+  heardOf(lives: readonly string[]): void {
+    this.lives = new Set(lives);
+  }
+
+  /** A Redis that lost its data lost the names of lives with it; one that was killed before it could say its name again is named by us. */
+  private meet(channel: string, lives: ReadonlySet<string>): void {
+    for (const life of lives) {
+      const known = this.lives === undefined || this.lives.has(life) || life === this.life;
+      if (!known && this.met.size < MOST_MET) this.met.set(`${life}\n${channel}`, { life, channel });
     }
   }
 
@@ -125,6 +169,9 @@ export class RedisPresence {
     this.tending = true;
     try {
       if (this.refreshWanted) await this.refresh();
+      const met = [...this.met.values()];
+      this.met.clear();
+      await inBatches(met, ({ life, channel }) => this.registry.meet(life, channel));
       await inBatches([...this.doubts.values()], (doubt) => this.settle(doubt));
     } finally {
       this.tending = false;

@@ -5,6 +5,12 @@ import type { RedisKeys } from './redis.keys.js';
 import type { RedisOptions } from './redis.options.js';
 import { runScript, type RedisClient } from './redis.scripts.js';
 
+/**
+ * The names live so many times as long as the entries they lead to. An entry may be prolonged just before its node is cut off, and the
+ * whole channel by others that come back first.
+ */
+export const OUTLIVES = 2;
+
 export interface RegistryParts {
   readonly client: RedisClient;
   readonly keys: RedisKeys;
@@ -24,7 +30,8 @@ export interface RegistryParts {
  * - L itself takes C away when it has nothing there and nothing under way; an enter that follows registers anew, and its command goes
  *   out after the one that took C away.
  * - Redis lost everything: what was registered counts for one beat only, then it is said again. What is left is an entry in a channel
- *   named just before the loss, of a node killed before its next beat; that one waits for `entryTtlMs`.
+ *   named just before the loss, of a node killed before its next beat: whoever reads the members of the channel meets a life that
+ *   nobody knows, and names it (`meet`).
  */
 export class RedisRegistry {
   /** What Redis has been told of this life, to be taken away when nothing is left there. */
@@ -73,12 +80,17 @@ export class RedisRegistry {
       for (const channel of some) this.named.add(channel);
       await this.tell(life, some);
     }
-    await client.pexpire(key, options.entryTtlMs);
+    await client.pexpire(key, options.entryTtlMs * OUTLIVES);
+  }
+
+  /** A life that has an entry in this channel, and may be in no set. */
+  meet(life: string, channel: string): Promise<void> {
+    return this.tell(life, [channel]);
   }
 
   private async tell(life: string, channels: readonly string[]): Promise<void> {
     const { client, keys, options } = this.parts;
-    const args = [life, options.entryTtlMs, ...channels];
+    const args = [life, options.entryTtlMs * OUTLIVES, ...channels];
     await runScript(client, 'register', [keys.nodeChannels(life), keys.nodes()], args);
   }
 

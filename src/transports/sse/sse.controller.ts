@@ -4,6 +4,7 @@ import { Controller, Get, Inject, Query, Req, Res, UseGuards } from '@nestjs/com
 import { SkipThrottle } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
 import { AuthGuard } from '../../auth/auth.guard.js';
+import { ConnectRoute } from '../../auth/connect-route.js';
 import { Caller } from '../../auth/identity.decorators.js';
 import { Core } from '../../core/core.js';
 import { invalidData, TrunklineError } from '../../core/errors.js';
@@ -24,6 +25,7 @@ export class SseController {
   ) {}
 
   @Get()
+  @ConnectRoute(true)
   @SkipThrottle()
   @UseGuards(ConnectGuard, AuthGuard)
   async open(

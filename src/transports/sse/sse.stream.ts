@@ -82,6 +82,8 @@ export class SseStream implements Link {
     const { response } = this;
     response.write(first);
     this.several = this.entries.size !== 1;
+    // Heartbeats and the outbox judge it from here on, not the silence of an ordinary answer.
+    response.req.socket.setTimeout(0);
     // About 1 KiB each, and a token in it, for as long as the stream lives.
     response.req.rawHeaders.length = 0;
     response.req.headers = {};
