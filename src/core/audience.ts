@@ -46,6 +46,7 @@ export class Audience {
     this.waitingOnes.add(subscription);
   }
 
+  /** Safe to call for one that is not there. */
   leave(subscription: Subscription): void {
     this.waitNoMore(subscription);
     if (subscription.index < 0) return;
@@ -90,7 +91,14 @@ export class Audience {
     }
   }
 
-  presence(event: PresenceEvent): void {
+  /** Somebody listens who wants to know. */
+  get wantsPresence(): boolean {
+    for (const subscription of this.waiting) if (subscription.wantsPresence) return true;
+    return this.live.some(({ subscriptions }) => subscriptions.some(({ wantsPresence }) => wantsPresence));
+  }
+
+  /** To all who want to know, but for one that has it already. */
+  presence(event: PresenceEvent, except?: Subscription): void {
     const frames = new Map<WireFormat, Frame>();
     const push: Push = { type: event.type, channel: this.channel, member: event.member };
     for (const { format, subscriptions } of this.live) {
@@ -100,7 +108,7 @@ export class Audience {
     }
     for (const subscription of this.waiting) {
       const own = event.member.user === subscription.listener.user;
-      if (!subscription.wantsPresence || own) continue;
+      if (!subscription.wantsPresence || own || subscription === except) continue;
       this.offer(subscription, 0, frameOf(subscription.listener.format, push, frames));
     }
   }

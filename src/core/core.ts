@@ -4,6 +4,7 @@ import { CLOSE, NO_CLOSE_CODE } from '../protocol/codes.js';
 import type { Cursor } from '../protocol/cursor.js';
 import { PROTOCOL_VERSION } from '../protocol/frames.js';
 import type { Position } from '../protocol/position.js';
+import type { Member } from '../protocol/publication.js';
 import { Admission } from './admission.js';
 import { Flusher } from './batch.js';
 import { CommandRunner } from './commands.js';
@@ -87,7 +88,17 @@ export class Core {
     const bounds = { resumeMessages: options.resumeMessages, resumeBytes: bytes };
     this.resumeBounds = bounds;
     const tails = new Tails({ messages: options.tailMessages, bytes: options.tailBytes });
-    this.hub = new Hub({ backplane, stats, logger, clock, tails, positionCheckMs, feedLingerMs });
+    const members = (channel: string): Promise<readonly Member[]> => this.presence.members(channel);
+    this.hub = new Hub({
+      backplane,
+      stats,
+      logger,
+      clock,
+      tails,
+      members,
+      positionCheckMs,
+      feedLingerMs,
+    });
     this.hub.onControlMessage = (message) => this.obey(message);
     this.revocations = parts.revocations ?? new Revocations(clock, options);
     this.hub.onRevocations = (revocations) => this.enforce(revocations);

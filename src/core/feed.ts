@@ -2,7 +2,7 @@
 // Pub/sub is a wake-up, the log is the truth: holes are filled from the log before anything later is delivered.
 
 import type { Position } from '../protocol/position.js';
-import type { GapReason, Publication } from '../protocol/publication.js';
+import type { GapReason, Member, Publication } from '../protocol/publication.js';
 import { Audience } from './audience.js';
 import type { DroppableFrame } from './batch.js';
 import type { ChannelPolicy } from './policy.js';
@@ -11,6 +11,7 @@ import type { CoreLogger } from './ports/application.js';
 import type { Clock } from './ports/time.js';
 import type { CoreStats } from './stats.js';
 import type { Subscription } from './subscription.js';
+import { Roster } from './roster.js';
 import { Tail, type Tails } from './tail.js';
 
 export interface FeedContext {
@@ -19,6 +20,8 @@ export interface FeedContext {
   readonly logger: CoreLogger;
   readonly clock: Clock;
   readonly tails: Tails;
+  /** Who is present in a channel. */
+  readonly members: (channel: string) => Promise<readonly Member[]>;
 }
 
 /** Epoch shown for channels without history: positions mean nothing there. */
@@ -47,6 +50,8 @@ export class Feed {
   /** Undefined while nothing is held. */
   private held: Held[] | undefined;
   private readonly audience: Audience;
+  /** Undefined while nobody here wants to know who is present. */
+  private roster: Roster | undefined;
   /** Made with the first publication. */
   private tail: Tail | undefined;
   /** A read for somebody who comes back; the next ones wait for it, since it may do for them too. */
@@ -108,6 +113,7 @@ export class Feed {
 
   leave(subscription: Subscription): void {
     this.audience.leave(subscription);
+    if (subscription.wantsPresence && !this.audience.wantsPresence) this.roster = undefined;
   }
 
   /** What a reader at `since` has missed, from memory; undefined when the log must be asked. */
@@ -164,7 +170,27 @@ export class Feed {
   }
 
   presence(event: PresenceEvent): void {
-    this.audience.presence(event);
+    if (this.roster?.apply(event) !== false) this.audience.presence(event);
+  }
+
+  /** Who is present, for somebody who joins. What others here were not told, because the bus had lost it, they are told now. */
+  async members(newcomer?: Subscription): Promise<readonly Member[]> {
+    this.roster ??= new Roster();
+    const { roster } = this;
+    const read = roster.begin();
+    try {
+      const members = await this.context.members(this.channel);
+      for (const event of roster.settle(read, members)) this.audience.presence(event, newcomer);
+      return members;
+    } catch (error) {
+      roster.abandon(read);
+      throw error;
+    }
+  }
+
+  /** Somebody here was told who is present. */
+  get showsPresence(): boolean {
+    return this.opened && this.roster !== undefined;
   }
 
   /**

@@ -21,6 +21,8 @@ export interface HubContext extends FeedContext {
 
 /** Channels compared with the log in one question. */
 const CHECK_BATCH = 512;
+/** Member lists read at a time after the bus was away; one may have thousands of entries. */
+const PRESENCE_BATCH = 32;
 /**
  * A channel that was heard so lately is left to the next check: its log is ahead of the bus all the time, which is no loss. What was
  * lost right after is found one period and this time later.
@@ -42,6 +44,9 @@ export class Hub implements BackplaneListener {
   private stopped = false;
   private readonly suspected = new Set<Feed>();
   private checking = false;
+  /** Channels whose listeners may have missed who came or went. */
+  private readonly doubtful = new Set<Feed>();
+  private rechecking = false;
   onControlMessage: (message: ControlMessage) => void = () => {};
   onQuestion: (question: Question) => unknown = () => undefined;
   onRevocations: BackplaneListener['onRevocations'] = () => {};
@@ -146,8 +151,11 @@ export class Hub implements BackplaneListener {
   onSuspect(channels: readonly string[] | 'all'): void {
     const slots =
       channels === 'all' ? this.slots.values() : channels.map((channel) => this.slots.get(channel));
-    for (const slot of slots)
+    for (const slot of slots) {
       if (slot?.feed.open === true && slot.feed.keepsLog) this.suspected.add(slot.feed);
+      if (slot?.feed.showsPresence === true) this.doubtful.add(slot.feed);
+    }
+    void this.recheckPresence();
     if (this.checking) return;
     this.checking = true;
     void this.checkSuspected().finally(() => (this.checking = false));
@@ -161,6 +169,22 @@ export class Hub implements BackplaneListener {
       // Whatever could not be asked is asked with the next position check.
       if (!(await this.compare(batch))) for (const feed of batch) feed.heardAt = -Infinity;
     }
+  }
+
+  /** Joins and leaves that the bus lost are told. A question that is not answered is asked again with the next position check. */
+  private async recheckPresence(): Promise<void> {
+    if (this.rechecking) return;
+    this.rechecking = true;
+    while (this.doubtful.size > 0 && !this.stopped) {
+      const batch = [...this.doubtful].slice(0, PRESENCE_BATCH);
+      for (const feed of batch) this.doubtful.delete(feed);
+      const asked = batch.filter(({ showsPresence }) => showsPresence);
+      const answers = await Promise.allSettled(asked.map((feed) => feed.members()));
+      const failed = asked.filter((_, at) => answers[at]?.status === 'rejected');
+      for (const feed of failed) this.doubtful.add(feed);
+      if (failed.length > 0) break;
+    }
+    this.rechecking = false;
   }
 
   stop(): void {
@@ -210,6 +234,7 @@ export class Hub implements BackplaneListener {
   private scheduleCheck(): void {
     this.context.clock.after(this.context.positionCheckMs, () => {
       if (this.stopped) return;
+      void this.recheckPresence();
       void this.checkPositions().finally(() => this.scheduleCheck());
     });
   }

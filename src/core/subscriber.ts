@@ -75,7 +75,7 @@ export class Subscriber {
       await ready;
       await this.enter(session, resolved);
       const members = subscription.wantsPresence
-        ? await this.context.presence.members(request.channel)
+        ? await feed.members(subscription)
         : undefined;
       const place = await this.place(feed, subscription, { since: request.since, resolved });
       this.stillWanted(session, subscription);

@@ -87,6 +87,9 @@ export const MUTATIONS: Readonly<Record<string, () => () => void>> = {
 
   'a bus that was away is not suspected': () => replace(Hub.prototype, 'onSuspect', () => () => {}),
 
+  'who came or went while the bus was away is told to nobody': () =>
+    replace(Hub.prototype, 'recheckPresence', () => () => Promise.resolve()),
+
   'an unsubscribe of a former generation is sent': () =>
     replace(
       Hub.prototype,

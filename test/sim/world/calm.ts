@@ -102,8 +102,8 @@ export class Calm {
       )
         found.push(`${reader} is at ${position?.offset} of ${name}, whose top is ${top?.offset}.`);
     }
-    // A join that the bus lost is not told again; who asks anew is told the truth.
-    if (wanted.has(PRESENCE_CHANNEL) && parts.kind === 'websocket' && !this.world.busBroke) {
+    // A leave that a lost store knows nothing of is told to nobody; who asks anew is told the truth.
+    if (wanted.has(PRESENCE_CHANNEL) && parts.kind === 'websocket' && !this.world.presenceLost) {
       const seen = [...sdk.channel(PRESENCE_CHANNEL).members.keys()].sort().join();
       const right = this.wanted().join();
       if (seen !== right)

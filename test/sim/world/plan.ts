@@ -63,14 +63,8 @@ export const FAMILIES: Readonly<Record<string, readonly string[]>> = {
   loss: Object.keys(LOSSES),
 };
 
-/** After these an instance may have missed something that was told on the bus. */
-export const BREAKS_BUS: ReadonlySet<Kind> = new Set<Kind>([
-  ...(Object.keys(REDIS_FAULTS) as Kind[]),
-  ...(Object.keys(LOSSES) as Kind[]),
-  'holdInstance',
-  'cutBackplane',
-  'silenceBackplane',
-]);
+/** After these Redis may have forgotten who came or went without telling it; entries end or come again, but not each listener hears of it. */
+export const LOSES_PRESENCE: ReadonlySet<Kind> = new Set(Object.keys(LOSSES) as Kind[]);
 
 export interface Step {
   /** Stays the same when others are taken out; also the number of what is published. */

@@ -8,7 +8,7 @@ import { Calm } from './calm.js';
 import { Coverage } from './coverage.js';
 import { breathe, drive, Seal, type Drive } from './drive.js';
 import { act } from './operations.js';
-import { BREAKS_BUS, type Plan } from './plan.js';
+import { LOSES_PRESENCE, type Plan } from './plan.js';
 import { START_MS } from './schedule.js';
 import { CHANNELS, POLICIES } from './settings.js';
 import { Watch } from './watch.js';
@@ -104,7 +104,7 @@ class Run {
     world.journal.note(`· ${step.n} ${step.kind} ${step.a} ${step.b} ${step.ms}`);
     const lasts = act(world, step);
     if (lasts !== undefined) coverage.did(step.kind, now, now + lasts);
-    if (lasts !== undefined && BREAKS_BUS.has(step.kind)) world.busBroke = true;
+    if (lasts !== undefined && LOSES_PRESENCE.has(step.kind)) world.presenceLost = true;
     this.watch.faultUntil(now + (lasts ?? 0));
   }
 

@@ -30,8 +30,8 @@ export class World {
   onFault: (text: string) => void = () => {};
   /** Times that Redis lost something. */
   losses = 0;
-  /** An instance may have missed something on the bus. */
-  busBroke = false;
+  /** Redis may have forgotten who came or went. */
+  presenceLost = false;
   private wires = 0;
 
   constructor(plan: Plan) {
