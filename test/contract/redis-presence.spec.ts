@@ -260,10 +260,10 @@ describe('presence in Redis', () => {
     const life = await node('a');
     await life.presence.enter(ROOM, entry('s', 'ana'));
     await life.presence.enter(ROOM, entry('t', 'ben'));
-    const names = [life.keys.presence(ROOM), life.keys.counts(ROOM)];
-    const before = await Promise.all(names.map((name) => server.ask('HGETALL', name)));
+    const kept = [life.keys.presence(ROOM), life.keys.counts(ROOM)];
+    const before = await Promise.all(kept.map((name) => server.ask('HGETALL', name)));
     await life.presence.exit(ROOM, entry('s', 'ana'));
-    for (const [at, name] of names.entries())
+    for (const [at, name] of kept.entries())
       await server.ask('HSET', name, ...(before[at] as readonly string[]));
     expect(await users(life)).toEqual(['ana 1', 'ben 1']);
     await server.ask('CLIENT', 'KILL', 'TYPE', 'normal');
