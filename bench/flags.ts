@@ -59,6 +59,7 @@ export function helpText(): string {
 scenarios (all of them when none is named)
 ${list(scenarios)}
   channels       memory and restart of Redis with 100,000 channels; only when named, takes --sessions, --channels-each and --rounds
+  hostile        how late messages come under 20,000 hostile connects a minute; only when named, takes --rounds, --seconds, --sockets and --per-minute
   publish        what a history publish over Redis costs its process; only when named, takes --rounds and --in-flight
 
 servers

@@ -1,6 +1,7 @@
 // The benchmark command: reads the flags, refuses what cannot run, runs the scenarios and prints their tables.
 import { channelsBench } from './channels/channels.js';
 import { helpText, readFlags, type Request } from './flags.js';
+import { hostileBench } from './hostile/hostile.js';
 import { BenchError } from './lib/bench-error.js';
 import { choosePinning } from './lib/cpus.js';
 import { buildLoadClient } from './lib/load.js';
@@ -21,6 +22,10 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     if (first === 'channels') {
       await channelsBench(rest);
+      return 0;
+    }
+    if (first === 'hostile') {
+      await hostileBench(rest);
       return 0;
     }
     const requests = readFlags(args);

@@ -54,7 +54,7 @@ export function nginxConfig({ folder, port, targets, changes = [] }) {
     ['worker_rlimit_nofile 65536;', ''],
     ['worker_connections 32768;', 'worker_connections 512;'],
     ['/run/nginx.pid', join(folder, 'nginx.pid')],
-    ['/var/log/nginx/error.log', join(folder, 'error.log')],
+    [/\/var\/log\/nginx\/error\.log/g, join(folder, 'error.log')],
     ['/var/log/nginx/access.log', join(folder, 'access.log')],
     ['http {\n', `http {\n    ${temporary.join('\n    ')}\n`],
     ['listen 80;', `listen 127.0.0.1:${port};`],

@@ -55,6 +55,12 @@ const NEEDS = [
       'Install version 7 or later (Debian: apt-get install redis-server); many instances are tested over it.',
   },
   {
+    what: 'slowhttptest',
+    find: findSlowHttpTest,
+    packages: ['slowhttptest'],
+    remedy: 'Install it (Debian: apt-get install slowhttptest); it plays the slow peers of a test.',
+  },
+  {
     what: 'Python 3 with the module "websockets"',
     find: findPython,
     packages: ['python3', 'python3-websockets'],
@@ -111,6 +117,10 @@ export function findHaproxy() {
 /** It is Sentinel and a node of a Cluster too; no other program is needed. */
 export function findRedis() {
   return onPath('redis-server') ?? ['/usr/bin/redis-server', '/usr/local/bin/redis-server'].find(isProgram);
+}
+
+export function findSlowHttpTest() {
+  return onPath('slowhttptest');
 }
 
 /** The first Python 3 that can import websockets. */

@@ -1,20 +1,25 @@
 // Makes, starts and stops the application from a configuration; the same for the process and for tests. Reads no environment.
 
 import 'reflect-metadata';
-import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { configureApi } from './api/configure-api.js';
+import { answerHeaders } from './auth/answer-headers.js';
 import { allowCors } from './auth/cors.js';
 import { OriginPolicy } from './auth/origin.js';
 import { AppModule, type AppParts } from './app.module.js';
 import { ConfigError, type Config } from './config/config.js';
 import { servePages } from './console/pages.js';
 import { Operations } from './core/operations.js';
+import { useClientAddress } from './limits/client-address.js';
+import { MAX_HEADERS, strictRequests } from './limits/request-form.js';
+import { boundServer } from './ops/http-server.js';
+import { LastResort } from './ops/last-resort.js';
 import { StructuredLogger } from './ops/logger.js';
+import { Metrics } from './ops/metrics.js';
 import { Shutdown } from './ops/shutdown.js';
+import { TlsFiles, type SecureServer, type TlsPair } from './ops/tls-files.js';
 import { TrunklineWsAdapter } from './transports/ws/ws.adapter.js';
 
 export interface Running {
@@ -32,16 +37,20 @@ const PAGES = fileURLToPath(new URL('../web/dist', import.meta.url));
 
 export async function createApp(config: Config, options: BootOptions = {}): Promise<NestExpressApplication> {
   const { logger = new StructuredLogger(config.ops), ...parts } = options;
+  const secure = secureOf(config, logger);
   const root = await AppModule.forRoot(config, logger, parts);
   const app = await NestFactory.create<NestExpressApplication>(root, {
     logger,
     rawBody: true,
     // An open stream would keep `close` waiting for ever.
     forceCloseConnections: true,
-    ...tls(config),
+    ...(secure === undefined ? {} : { httpsOptions: secure.pair }),
   });
   const server = app.getHttpServer();
-  boundRequests(server, config.server.keepAliveMs);
+  boundServer(server, { ...config.server, maxHeaders: MAX_HEADERS }, logger);
+  secure?.files.follow(server as unknown as SecureServer, config.server.tlsCheckMs);
+  app.use(answerHeaders({ secure: secure !== undefined }), strictRequests());
+  useClientAddress(app);
   app.use(allowCors(app.get(OriginPolicy)));
   configureApi(app);
   servePages(app, PAGES);
@@ -64,53 +73,47 @@ export async function startApp(config: Config, options?: BootOptions): Promise<R
   return { app, port: typeof address === 'object' && address !== null ? address.port : config.server.port };
 }
 
-/** Starts, and stops as a deployed process does: SIGTERM drains, a second signal ends at once. For the main file of an application. */
+/**
+ * Starts, and stops as a deployed process does: SIGTERM drains, a second signal ends at once, and so does what nobody handled, with a code of
+ * its own. For the main file of an application.
+ */
 export async function serve(config: Config, options: BootOptions = {}): Promise<Running> {
   const { logger = new StructuredLogger(config.ops) } = options;
+  const exit = (code: number): never => process.exit(code);
+  const lastResort = new LastResort({ logger, exit });
+  lastResort.install();
   const running = await startApp(config, { ...options, logger });
   const shutdown = new Shutdown({
     operations: running.app.get(Operations),
     close: () => running.app.close(),
-    exit: (code) => process.exit(code),
+    exit,
     logger,
     options: config.ops,
   });
+  lastResort.counts = running.app.get(Metrics, { strict: false }).faults;
+  lastResort.leave = () => void shutdown.onFault();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => void shutdown.onSignal(signal));
   }
   return running;
 }
 
-/** A peer that sends its request a byte at a time is cut off after ten seconds, two more at most until it is noticed. */
-const REQUEST_MS = 10_000;
-const REQUEST_CHECK_MS = 2000;
-const SOCKET_BUFFER_BYTES = 16_384;
-
-function boundRequests(server: Server, keepAliveMs: number): void {
-  // Both count from the first byte of a request: an idle connection is not a slow one.
-  server.headersTimeout = REQUEST_MS;
-  server.requestTimeout = REQUEST_MS;
-  // Node's 5 s are shorter than proxies reuse a connection: their next request would meet its end, and a POST may not be repeated.
-  server.keepAliveTimeout = keepAliveMs;
-  // Node 22 raised it to 64 KiB: so much would wait beyond the bound of each outbox before we hear that a peer is slow.
-  (server as Server & { highWaterMark: number }).highWaterMark = SOCKET_BUFFER_BYTES;
-  // Read when listening starts; only the constructor takes it as an option, and Nest calls that.
-  (server as Server & { connectionsCheckingInterval: number }).connectionsCheckingInterval = REQUEST_CHECK_MS;
+interface Secure {
+  readonly files: TlsFiles;
+  readonly pair: TlsPair;
 }
 
-function tls({ server }: Config): { httpsOptions?: { cert: Buffer; key: Buffer; minVersion: 'TLSv1.2' } } {
-  if (server.tlsCertFile === '') return {};
-  const cert = readPem('TRUNKLINE_TLS_CERT_FILE', server.tlsCertFile);
-  const key = readPem('TRUNKLINE_TLS_KEY_FILE', server.tlsKeyFile);
-  return { httpsOptions: { cert, key, minVersion: 'TLSv1.2' } };
-}
-
-function readPem(name: string, file: string): Buffer {
+/** Undefined where a proxy ends TLS, or nobody does. */
+function secureOf({ server }: Config, logger: StructuredLogger): Secure | undefined {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile } = server;
+  if (certFile === '') return undefined;
+  const files = new TlsFiles({ certFile, keyFile }, logger);
   try {
-    return readFileSync(file);
+    return { files, pair: files.read() };
   } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError([
-      `${name}: the file cannot be read (${error instanceof Error ? error.message : file}).`,
+      `TRUNKLINE_TLS_CERT_FILE and TRUNKLINE_TLS_KEY_FILE: cannot be used (${reason}).`,
     ]);
   }
 }

@@ -32,6 +32,8 @@ export {
   type Capability,
   type CapabilityGrant,
   type Identity,
+  type KeyRights,
+  type Scope,
 } from './core/identity.js';
 export type { Access, ChannelPolicy, HistoryPolicy, Overflow } from './core/policy.js';
 

@@ -1,6 +1,8 @@
 // Start and stop; nothing else.
 
 import { setFlagsFromString } from 'node:v8';
+import { ApiKeysFileError } from './auth/api-keys.file.js';
+import { KeyFileError } from './auth/key-file.js';
 import { serve } from './bootstrap.js';
 import { RulesFileError } from './channels/rules-file.js';
 import { ConfigError, loadConfig } from './config/config.js';
@@ -19,19 +21,17 @@ async function main(): Promise<void> {
   const { config, warnings } = loadConfig();
   const logger = new StructuredLogger(config.ops);
   for (const warning of warnings) logger.warn(warning);
-  // The last resort: what nobody handled is logged, and the process goes on serving the others.
-  process.on('unhandledRejection', (reason) =>
-    logger.error('A rejection was not handled.', { reason: String(reason) }),
-  );
   const { port } = await serve(config, { logger }).catch((error: unknown) => {
     throw explained(error, config.redis.url);
   });
   const tls = config.server.tlsCertFile !== '';
-  process.stdout.write(greeting({ port, production: config.production, tls }));
+  process.stdout.write(greeting({ port, devTokens: config.auth.devTokens, tls }));
 }
 
 main().catch((error: unknown) => {
-  const told = [ConfigError, RulesFileError, StartFault].some((kind) => error instanceof kind);
+  const told = [ApiKeysFileError, ConfigError, KeyFileError, RulesFileError, StartFault].some(
+    (kind) => error instanceof kind,
+  );
   const text = error instanceof Error ? (told ? error.message : error.stack) : String(error);
   process.stderr.write(`${text}\n`);
   process.exit(1);

@@ -1,6 +1,7 @@
 // The REST room as a Nest module. The core, authentication and limits are global modules, or are handed in.
 
 import { Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
+import { ApiKeySessions } from './api-keys.sessions.js';
 import { API_OPTIONS, apiOptions, type ApiOptions } from './api.options.js';
 import { BatchController } from './batch.controller.js';
 import { ChannelsController } from './channels.controller.js';
@@ -8,6 +9,7 @@ import { MessagesController } from './messages.controller.js';
 import { RevocationsController } from './revocations.controller.js';
 import { SessionsController } from './sessions.controller.js';
 import { StatsController } from './stats.controller.js';
+import { TicketsController } from './tickets.controller.js';
 
 export interface ApiModuleSettings {
   readonly options: ApiOptions;
@@ -24,8 +26,9 @@ export interface ApiModuleSettings {
     SessionsController,
     RevocationsController,
     StatsController,
+    TicketsController,
   ],
-  providers: [{ provide: API_OPTIONS, useValue: apiOptions.parse({}) }],
+  providers: [ApiKeySessions, { provide: API_OPTIONS, useValue: apiOptions.parse({}) }],
 })
 export class ApiModule {
   static forRoot({ options, imports = [] }: ApiModuleSettings): DynamicModule {

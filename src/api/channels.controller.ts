@@ -15,7 +15,7 @@ export class ChannelsController {
   constructor(@Inject(RealtimeService) private readonly realtime: RealtimeService) {}
 
   @Get()
-  @BackendOnly()
+  @BackendOnly('stats')
   async list(): Promise<{ readonly channels: readonly ChannelView[] }> {
     return { channels: await this.realtime.allChannels() };
   }

@@ -13,6 +13,7 @@ import { ANSWERS } from './openapi.schemas.js';
 import { describeRevocations } from './revocations.docs.js';
 import { describeSessions } from './sessions.docs.js';
 import { describeStats } from './stats.docs.js';
+import { describeTickets } from './tickets.docs.js';
 import { streamPaths, streamSchemas } from './streams.docs.js';
 
 const BEARER = 'credential';
@@ -37,6 +38,7 @@ export function buildOpenApi(app: INestApplication): OpenAPIObject {
     ...describeBatches(app.get<ApiOptions>(API_OPTIONS, { strict: false })),
     ...describeDevTokens(),
     ...describeRevocations(),
+    ...describeTickets(),
     ...ANSWERS,
     ...streamSchemas(),
   };

@@ -9,7 +9,7 @@ import { UserPipe } from './params.js';
 import { RevocationDto } from './revocations.dto.js';
 
 @Controller('api/users/:user/revocations')
-@BackendOnly()
+@BackendOnly('revoke')
 @UseInterceptors(RateLimitInterceptor)
 export class RevocationsController {
   constructor(@Inject(RealtimeService) private readonly realtime: RealtimeService) {}

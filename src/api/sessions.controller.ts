@@ -14,7 +14,7 @@ import {
 import { AuthGuard } from '../auth/auth.guard.js';
 import { BackendOnly, Caller } from '../auth/identity.decorators.js';
 import { TrunklineError } from '../core/errors.js';
-import type { Identity } from '../core/identity.js';
+import { hasScope, type Identity } from '../core/identity.js';
 import { RealtimeService, type SessionView } from '../core/realtime.service.js';
 import { RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
 import { DtoPipe } from './dto.js';
@@ -33,6 +33,8 @@ export class SessionsController {
     @Query(DtoPipe) { user }: SessionsQuery,
     @Caller() identity: Identity,
   ): Promise<{ readonly sessions: readonly SessionView[] }> {
+    if (identity.kind === 'backend' && !hasScope(identity, 'stats'))
+      throw new TrunklineError('forbidden', 'This API key has no right to this call.');
     if (identity.kind === 'user' && user !== identity.user) {
       throw new TrunklineError('forbidden', 'You may ask for your own sessions only.');
     }
@@ -40,7 +42,7 @@ export class SessionsController {
   }
 
   @Delete('users/:user/sessions')
-  @BackendOnly()
+  @BackendOnly('disconnect')
   @HttpCode(204)
   async close(@Param('user', UserPipe) user: string): Promise<void> {
     await this.realtime.disconnect(user);

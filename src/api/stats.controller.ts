@@ -6,7 +6,7 @@ import { RealtimeService } from '../core/realtime.service.js';
 import { RateLimitInterceptor } from '../limits/rate-limit.interceptor.js';
 
 @Controller('api/stats')
-@BackendOnly()
+@BackendOnly('stats')
 @UseInterceptors(RateLimitInterceptor)
 export class StatsController {
   constructor(@Inject(RealtimeService) private readonly realtime: RealtimeService) {}

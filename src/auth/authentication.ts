@@ -1,10 +1,17 @@
 // Who is it: credential → identity, for requests of every kind and for `authenticate` frames.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { badCredential } from '../core/errors.js';
 import { ANONYMOUS, BACKEND, type Identity } from '../core/identity.js';
 import type { Authenticator, RevocationCheck } from '../core/ports/application.js';
-import { findCredential, type Credential, type CredentialHeaders } from './credentials.js';
+import type { LoginWatch } from '../core/ports/limits.js';
+import type { ApiKeys } from './api-keys.js';
+import {
+  findCredential,
+  type Credential,
+  type CredentialAddress,
+  type CredentialHeaders,
+} from './credentials.js';
+import type { Tickets } from './tickets.js';
 import type { TokenVerifier } from './token.verifier.js';
 
 export interface Identified {
@@ -12,43 +19,46 @@ export interface Identified {
   readonly by: Credential['by'] | undefined;
 }
 
-export class Authentication implements Authenticator {
-  private readonly keyDigests: readonly Buffer[];
+export interface AuthenticationParts {
+  readonly verifier: TokenVerifier;
+  readonly keys: ApiKeys;
+  readonly tickets: Tickets;
+  /** Undefined: nothing can be revoked. */
+  readonly revocations: RevocationCheck | undefined;
+  /** Whether `?token=` is a credential. */
+  readonly queryTokens: boolean;
+  /** Undefined: failures are not counted. */
+  readonly logins?: LoginWatch | undefined;
+}
 
-  constructor(
-    private readonly verifier: TokenVerifier,
-    apiKeys: readonly string[],
-    private readonly revocations?: RevocationCheck,
-  ) {
-    this.keyDigests = apiKeys.map(digest);
-  }
+export class Authentication implements Authenticator {
+  constructor(private readonly parts: AuthenticationParts) {}
 
   /** A user token, as an `authenticate` frame brings it. */
   async authenticate(token: string): Promise<Identity> {
-    const identity = await this.verifier.verify(token);
-    if (this.revocations?.refuses(identity) === true) throw badCredential();
+    const { verifier, revocations } = this.parts;
+    const identity = await verifier.verify(token);
+    if (revocations?.refuses(identity) === true) throw badCredential();
     return identity;
   }
 
-  /** No credential: a stranger. A presented one that is bad: rejects with `unauthenticated` or `expired`. */
-  async identify(headers: CredentialHeaders): Promise<Identified> {
-    const credential = findCredential(headers);
+  /**
+   * No credential: a stranger. Otherwise the first in order counts, whatever stands in later places: when it is bad, rejects with
+   * `unauthenticated` or `expired`. Without an address nothing is looked for there.
+   */
+  async identify(headers: CredentialHeaders, address?: CredentialAddress): Promise<Identified> {
+    const credential = findCredential(headers, address, this.parts.queryTokens);
     if (credential === undefined) return { identity: ANONYMOUS, by: undefined };
-    const { token, by } = credential;
-    if (by === 'header' && this.isApiKey(token)) return { identity: BACKEND, by };
+    const { logins } = this.parts;
+    const check = (): Promise<Identified> => this.check(credential);
+    return logins === undefined ? check() : logins.watch(address?.from, check);
+  }
+
+  private async check({ token, by }: Credential): Promise<Identified> {
     if (token === '') throw badCredential();
-    return { identity: await this.authenticate(token), by };
+    const key = by === 'header' ? this.parts.keys.find(token) : undefined;
+    if (key !== undefined) return { identity: { ...BACKEND, key }, by };
+    const identity = by === 'ticket' ? this.parts.tickets.redeem(token) : this.authenticate(token);
+    return { identity: await identity, by };
   }
-
-  /** All keys are compared, as digests of one length, so that time tells nothing. */
-  private isApiKey(token: string): boolean {
-    const given = digest(token);
-    let found = false;
-    for (const known of this.keyDigests) found = timingSafeEqual(known, given) || found;
-    return found;
-  }
-}
-
-function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
 }

@@ -3,8 +3,8 @@
 import { Body, Controller, HttpCode, Inject, Post, ValidationPipe } from '@nestjs/common';
 import { IsInt, IsObject, IsOptional, IsString, Length, Max, Min } from 'class-validator';
 import { identityOf } from './claims.js';
-import { TOKEN_VERIFIER } from './auth.tokens.js';
-import type { TokenVerifier } from './token.verifier.js';
+import { TOKEN_SIGNER } from './auth.tokens.js';
+import type { TokenSigner } from './token.verifier.js';
 
 const HOUR_SECONDS = 3600;
 
@@ -32,25 +32,23 @@ export class DevTokenRequest {
 
 @Controller('api/dev/tokens')
 export class DevTokensController {
-  constructor(@Inject(TOKEN_VERIFIER) private readonly verifier: TokenVerifier) {}
+  constructor(@Inject(TOKEN_SIGNER) private readonly signer: TokenSigner) {}
 
   @Post()
   @HttpCode(201)
   create(
     @Body(new ValidationPipe({ whitelist: true, transform: true }))
-    { user, name, channels, ttl = HOUR_SECONDS }: DevTokenRequest,
+    { user, name, channels, ttl }: DevTokenRequest,
   ): {
     token: string;
     user: string;
     expiresAt: number;
   } {
-    const claims = {
-      sub: user,
-      ...(name === undefined ? {} : { name }),
-      ...(channels === undefined ? {} : { channels }),
-    };
-    const expiresAt = Math.floor(Date.now() / 1000) + ttl;
+    // What is optional may be null as well, for which a default does not stand in.
+    const claims = { sub: user, ...(name ? { name } : {}), ...(channels ? { channels } : {}) };
+    const seconds = ttl ?? HOUR_SECONDS;
+    const expiresAt = Math.floor(Date.now() / 1000) + seconds;
     identityOf({ ...claims, exp: expiresAt });
-    return { token: this.verifier.sign(claims, ttl), user, expiresAt: expiresAt * 1000 };
+    return { token: this.signer.sign(claims, seconds), user, expiresAt: expiresAt * 1000 };
   }
 }

@@ -8,6 +8,7 @@ import {
   type HistoryPolicy,
   type Overflow,
 } from '../core/policy.js';
+import { parseRate } from '../core/ports/rate.js';
 import { isEventName } from '../protocol/names.js';
 import { parseDuration } from './duration.js';
 
@@ -34,6 +35,8 @@ export interface ChannelOptions {
   readonly overflow?: Overflow | undefined;
   /** Bytes of payload text of one publication. Default 16,384. 0: only the bound of a frame. */
   readonly maxBytes?: number | undefined;
+  /** Publishes of users and strangers together, on each instance, such as `20/1s`; twice the count may come at once. Default none. */
+  readonly publishRate?: string | undefined;
 }
 
 export interface HistoryOptions {
@@ -82,6 +85,11 @@ const FIELDS = {
   replayLast: flag.optional(),
   overflow: overflow.optional(),
   maxBytes: whole(0, 2 ** 31).optional(),
+  publishRate: z
+    .custom<string>((value) => typeof value === 'string' && parseRate(value) !== undefined, {
+      error: 'must be a rate such as "20/1s" or "600/m"; "0" for no limit',
+    })
+    .optional(),
 };
 
 /** The fields as they stand in the rules file, beside `channel`. */
@@ -120,6 +128,8 @@ export function toPolicy(options: ChannelOptions): ChannelPolicy {
     replayLast: options.replayLast ?? DEFAULT_POLICY.replayLast,
     overflow: options.overflow ?? DEFAULT_POLICY.overflow,
     maxBytes: options.maxBytes ?? DEFAULT_POLICY.maxBytes,
+    publishRate:
+      options.publishRate === undefined ? DEFAULT_POLICY.publishRate : parseRate(options.publishRate),
   };
 }
 

@@ -5,7 +5,9 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { WebSocket } from 'ws';
-import { HmacTokenVerifier } from '../auth/token.verifier.js';
+import { HmacTokenVerifier } from '../auth/token.verifier.hmac.js';
+import { apiKeysOf } from '../auth/api-keys.file.js';
+import { verificationOf } from '../auth/verification.js';
 import { loadConfig } from '../config/config.js';
 import { BEARER_SUBPROTOCOL, SUBPROTOCOL } from '../protocol/frames.js';
 
@@ -108,6 +110,8 @@ async function subscribe(words: string[]): Promise<void> {
 
 async function checkConfig(): Promise<void> {
   const { config, warnings } = loadConfig();
+  verificationOf(config.auth);
+  apiKeysOf(config.auth);
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   process.stdout.write(`The configuration is good (${config.production ? 'production' : 'development'}).\n`);
 }
@@ -133,7 +137,12 @@ async function credential({
 }
 
 async function sign(claims: Record<string, unknown>, ttlSeconds: number): Promise<string> {
-  const verifier = new HmacTokenVerifier(loadConfig().config.auth);
+  const { auth } = loadConfig().config;
+  if (auth.publicKeyFile !== '' || auth.jwksUrl !== '')
+    throw new UsageError(
+      'This server checks tokens with public keys, so it cannot make any: `trunkline token` signs with TRUNKLINE_JWT_SECRET only. Take a token of your identity provider and give it with --token.',
+    );
+  const verifier = new HmacTokenVerifier(auth);
   const signed = verifier.sign(claims, ttlSeconds);
   // Claims that the server would refuse are told here, not at the first connect.
   await verifier.verify(signed);

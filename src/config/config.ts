@@ -48,6 +48,8 @@ const SIMULATION_MODES: ReadonlySet<string> = new Set(['', 'development']);
 
 /** Files a process needs beside its sockets: logs, Redis, modules, spare ones for refusals. */
 const SPARE_FILES = 256;
+/** Of these, files that are left when every connection is taken; the others are connections to be told 503. */
+const LAST_FILES = 128;
 
 export function loadConfig(env: Environment = process.env): LoadedConfig {
   // Only what says that it is no deployment gets the sample secret and tokens for everybody: `staging` and `prod` do not.
@@ -62,15 +64,24 @@ export function loadConfig(env: Environment = process.env): LoadedConfig {
   data.ws.heartbeatMs = data.core.heartbeatMs;
   data.core.instance = data.ops.instance;
   if (data.core.maxSessions === 0) data.core.maxSessions = Math.max(1, openFileLimit() - SPARE_FILES);
+  if (data.server.maxConnections === 0)
+    data.server.maxConnections = Math.max(1, openFileLimit() - LAST_FILES);
   // The rest of a beat is for one that is late: three fit in always.
   data.redis.beatMs = Math.floor(data.redis.nodeTtlMs / 4);
+  // Public keys sign nothing.
+  data.auth.devTokens &&= data.auth.publicKeyFile === '' && data.auth.jwksUrl === '';
+  data.auth.revocationSeconds = Math.floor(data.core.revocationMs / 1000);
   const faults = [
+    ...keyFaults(env),
     ...redisFaults(data.redis),
     ...tlsFaults(data.server),
     ...(production ? productionFaults(env, data) : []),
   ];
   if (faults.length > 0) throw new ConfigError(faults);
-  return { config: freeze({ ...data, production }), warnings: unknownNames(env) };
+  return {
+    config: freeze({ ...data, production }),
+    warnings: [...unknownNames(env), ...tokenWarnings(data)],
+  };
 }
 
 function readVariables(env: Environment): Record<string, Record<string, unknown>> {
@@ -130,13 +141,52 @@ function productionFaults(
 ): string[] {
   const faults: string[] = [];
   const secret = env['TRUNKLINE_JWT_SECRET']?.trim() ?? '';
-  if (secret === '') faults.push('TRUNKLINE_JWT_SECRET: is required in production.');
+  if (keyVariables(env).length === 0)
+    faults.push(
+      `TRUNKLINE_JWT_SECRET: is required in production, or one of ${KEY_VARIABLES.slice(1).join(' and ')}.`,
+    );
   if (secret === DEVELOPMENT_SECRET)
     faults.push('TRUNKLINE_JWT_SECRET: is the sample secret; make your own.');
   if (auth.allowedOrigins.length === 0) {
     faults.push('TRUNKLINE_ALLOWED_ORIGINS: is required in production; name the origins of your pages.');
   }
   return faults;
+}
+
+/** Each names a kind of key that tokens are checked with. */
+const KEY_VARIABLES = [
+  'TRUNKLINE_JWT_SECRET',
+  'TRUNKLINE_JWT_PUBLIC_KEY_FILE',
+  'TRUNKLINE_JWKS_URL',
+] as const;
+
+function keyVariables(env: Environment): readonly string[] {
+  return KEY_VARIABLES.filter((name) => (env[name]?.trim() ?? '') !== '');
+}
+
+/** A server that takes tokens of two kinds takes those of the weaker one. */
+function keyFaults(env: Environment): string[] {
+  const set = keyVariables(env);
+  return set.length > 1
+    ? [`${set.join(' and ')}: set one of them; tokens are checked with one kind of key.`]
+    : [];
+}
+
+function tokenWarnings({ auth, core }: Pick<Config, 'auth' | 'core'>): string[] {
+  const warnings: string[] = [];
+  if (auth.jwksUrl !== '' && auth.issuer === '')
+    warnings.push(
+      'TRUNKLINE_JWT_ISSUER is not set: a token of any issuer whose key is in the set of TRUNKLINE_JWKS_URL is taken.',
+    );
+  if (auth.jwksUrl !== '' && auth.audience === '')
+    warnings.push(
+      'TRUNKLINE_JWT_AUDIENCE is not set: tokens that your provider gives to other applications are taken.',
+    );
+  if (auth.maxLifeSeconds * 1000 > core.revocationMs)
+    warnings.push(
+      'TRUNKLINE_JWT_MAX_LIFE is longer than TRUNKLINE_REVOCATION_MS: a revoked token may become good again.',
+    );
+  return warnings;
 }
 
 function redisFaults(redis: Config['redis']): string[] {

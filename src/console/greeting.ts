@@ -2,11 +2,12 @@
 
 export interface GreetingParts {
   readonly port: number;
-  readonly production: boolean;
+  /** Tokens are given to who asks, so one line can show a whole round. */
+  readonly devTokens: boolean;
   readonly tls: boolean;
 }
 
-export function greeting({ port, production, tls }: GreetingParts): string {
+export function greeting({ port, devTokens, tls }: GreetingParts): string {
   const [http, ws] = tls ? ['https', 'wss'] : ['http', 'ws'];
   const base = `${http}://localhost:${port}`;
   const lines = [
@@ -17,7 +18,7 @@ export function greeting({ port, production, tls }: GreetingParts): string {
     `  websocket      ${ws}://localhost:${port}/ws`,
     `  api docs       ${base}/docs`,
   ];
-  if (!production) {
+  if (devTokens) {
     lines.push(
       '',
       'Say hello from a second terminal:',

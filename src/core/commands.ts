@@ -6,6 +6,7 @@ import { TrunklineError } from './errors.js';
 import type { Hub } from './hub.js';
 import type { Identity } from './identity.js';
 import type { Authenticator, CoreLogger } from './ports/application.js';
+import type { CoreLimits } from './ports/limits.js';
 import type { Clock } from './ports/time.js';
 import type { Publisher } from './publisher.js';
 import type { Reader } from './reader.js';
@@ -20,6 +21,7 @@ export interface CommandContext {
   readonly hub: Hub;
   readonly clock: Clock;
   readonly logger: CoreLogger;
+  readonly limits: CoreLimits;
   /** 0: no limit. */
   readonly maxSessionsPerUser: number;
 }
@@ -91,11 +93,12 @@ export class CommandRunner implements Commands {
     ) {
       throw new TrunklineError('forbidden', 'A session cannot change its user.');
     }
-    const { hub, maxSessionsPerUser } = this.context;
+    const { hub, maxSessionsPerUser, limits } = this.context;
     if (
       session.user === undefined &&
       maxSessionsPerUser > 0 &&
-      hub.countOfUser(identity.user) >= maxSessionsPerUser
+      hub.countOfUser(identity.user) >= maxSessionsPerUser &&
+      limits.ledger.refuses('sessions_per_user', identity.user)
     ) {
       session.close(CLOSE.tooMany);
       throw new TrunklineError('limit_exceeded', 'This user has too many sessions.');
@@ -106,8 +109,9 @@ export class CommandRunner implements Commands {
 
   /** A stranger with a bad token is closed; a live session keeps its old token and is told. */
   private async verify(session: Session, token: string): Promise<Identity> {
+    const { authenticator, limits } = this.context;
     try {
-      return await this.context.authenticator.authenticate(token);
+      return await limits.logins.watch(session.link.address, () => authenticator.authenticate(token));
     } catch (error) {
       const refused =
         error instanceof TrunklineError && (error.code === 'unauthenticated' || error.code === 'expired');

@@ -4,6 +4,7 @@ import {
   Global,
   Module,
   type DynamicModule,
+  type FactoryProvider,
   type ModuleMetadata,
   type OnApplicationShutdown,
   type OnModuleInit,
@@ -19,6 +20,7 @@ import type {
   SessionHooks,
 } from './ports/application.js';
 import type { Backplane } from './ports/backplane.js';
+import type { CoreLimits } from './ports/limits.js';
 import { SYSTEM_CLOCK, SystemRandom, type Clock, type Random } from './ports/time.js';
 import { Operations } from './operations.js';
 import { RealtimeService } from './realtime.service.js';
@@ -28,6 +30,7 @@ import {
   BACKPLANE,
   CHANNEL_ROUTER,
   CLOCK,
+  CORE_LIMITS,
   CORE_LOGGER,
   CORE_OPTIONS,
   RANDOM,
@@ -38,7 +41,7 @@ import {
 
 export interface CoreModuleSettings {
   readonly options: CoreOptions;
-  /** Modules that export BACKPLANE, CHANNEL_ROUTER, SESSION_HOOKS, AUTHENTICATOR, RATE_GATES and CORE_LOGGER. */
+  /** Modules that export BACKPLANE, CHANNEL_ROUTER, SESSION_HOOKS, AUTHENTICATOR, RATE_GATES, CORE_LIMITS and CORE_LOGGER. */
   readonly imports: NonNullable<ModuleMetadata['imports']>;
 }
 
@@ -71,45 +74,7 @@ export class CoreModule {
           inject: [CLOCK],
           useFactory: (clock: Clock) => new Revocations(clock, options),
         },
-        {
-          provide: Core,
-          inject: [
-            BACKPLANE,
-            CHANNEL_ROUTER,
-            AUTHENTICATOR,
-            SESSION_HOOKS,
-            RATE_GATES,
-            CORE_LOGGER,
-            CLOCK,
-            RANDOM,
-            REVOCATIONS,
-          ],
-          useFactory: (
-            ...[backplane, router, authenticator, hooks, newGate, logger, clock, random, revocations]: [
-              Backplane,
-              ChannelRouter,
-              Authenticator,
-              SessionHooks,
-              (identity: Identity) => RateGate,
-              CoreLogger,
-              Clock,
-              Random,
-              Revocations,
-            ]
-          ) =>
-            new Core({
-              backplane,
-              router,
-              authenticator,
-              hooks,
-              newGate,
-              logger,
-              clock,
-              random,
-              options,
-              revocations,
-            }),
-        },
+        coreProvider(options),
         {
           provide: RealtimeService,
           inject: [Core, BACKPLANE],
@@ -136,4 +101,49 @@ function moduleOf(
   entry: CoreModuleSettings['imports'][number],
 ): NonNullable<DynamicModule['exports']>[number] {
   return entry as NonNullable<DynamicModule['exports']>[number];
+}
+
+function coreProvider(options: CoreOptions): FactoryProvider<Core> {
+  return {
+    provide: Core,
+    inject: [
+      BACKPLANE,
+      CHANNEL_ROUTER,
+      AUTHENTICATOR,
+      SESSION_HOOKS,
+      RATE_GATES,
+      CORE_LOGGER,
+      CLOCK,
+      RANDOM,
+      REVOCATIONS,
+      CORE_LIMITS,
+    ],
+    useFactory: (
+      ...[backplane, router, authenticator, hooks, newGate, logger, clock, random, revocations, limits]: [
+        Backplane,
+        ChannelRouter,
+        Authenticator,
+        SessionHooks,
+        (identity: Identity) => RateGate,
+        CoreLogger,
+        Clock,
+        Random,
+        Revocations,
+        CoreLimits,
+      ]
+    ) =>
+      new Core({
+        backplane,
+        router,
+        authenticator,
+        hooks,
+        newGate,
+        logger,
+        clock,
+        random,
+        options,
+        revocations,
+        limits,
+      }),
+  };
 }

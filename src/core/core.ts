@@ -21,6 +21,7 @@ import type {
   SessionHooks,
 } from './ports/application.js';
 import type { Backplane, ControlMessage, Revocation } from './ports/backplane.js';
+import { openLimits, type CoreLimits } from './ports/limits.js';
 import type { Link, WireFormat } from './ports/link.js';
 import type { Clock, Random } from './ports/time.js';
 import { Presence } from './presence.js';
@@ -46,6 +47,8 @@ export interface CoreDependencies {
   readonly options: CoreOptions;
   /** Shared with the authenticator, which asks it. */
   readonly revocations?: Revocations;
+  /** Left out: only the bounds of `options` hold. */
+  readonly limits?: CoreLimits;
 }
 
 export interface OpenSession {
@@ -65,7 +68,7 @@ const KNOWN_CODES: ReadonlySet<number> = new Set([
 ]);
 
 export class Core {
-  readonly stats = new CoreStats();
+  readonly stats: CoreStats;
   readonly hub: Hub;
   readonly presence: Presence;
   readonly publisher: Publisher;
@@ -82,7 +85,10 @@ export class Core {
 
   constructor(private readonly parts: CoreDependencies) {
     const { backplane, router, clock, logger, options, authenticator } = parts;
-    const { stats } = this;
+    const { limits = openLimits() } = parts;
+    const { ledger } = limits;
+    const stats = new CoreStats(ledger);
+    this.stats = stats;
     const { positionCheckMs, feedLingerMs, maxChannelsPerSession, maxSessionsPerUser } = options;
     const bytes = options.outboxBytes || Infinity;
     const bounds = { resumeMessages: options.resumeMessages, resumeBytes: bytes };
@@ -103,12 +109,13 @@ export class Core {
     this.revocations = parts.revocations ?? new Revocations(clock, options);
     this.hub.onRevocations = (revocations) => this.enforce(revocations);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
-    this.publisher = new Publisher({ backplane, router, stats });
+    this.publisher = new Publisher({ backplane, router, stats, limits: limits.publishes });
     this.reader = new Reader(backplane, this.presence, router, bounds);
     this.admission = new Admission({
       hub: this.hub,
       draining: () => this.draining,
       revocations: this.revocations,
+      ledger,
       maxSessions: options.maxSessions,
       maxSessionsPerUser,
     });
@@ -121,6 +128,7 @@ export class Core {
       clock,
       stats,
       logger,
+      ledger,
       maxChannelsPerSession,
       bounds,
     });
@@ -133,6 +141,7 @@ export class Core {
       hub,
       clock,
       logger,
+      limits,
       maxSessionsPerUser,
     });
     this.deadlines = new Deadlines(clock, (session) => this.onDue(session));
@@ -316,6 +325,7 @@ export class Core {
     for (const session of this.hub.ofUser(message.user)) {
       if (message.type === 'disconnect') session.close(message);
       else if (message.type === 'subscribe') void this.joinByServer(session, message.channel);
+      else if (message.type === 'refresh') this.subscriber.reconsider(session, session.identity);
       else this.subscriber.expel(session, message.channel, ENDED);
     }
   }

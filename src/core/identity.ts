@@ -12,6 +12,28 @@ export interface CapabilityGrant {
   readonly allows: ReadonlySet<Capability>;
 }
 
+/** What an API key may be allowed: acts in channels, and acts on users and figures. */
+export type Scope = 'publish' | 'read' | 'presence' | 'disconnect' | 'revoke' | 'tickets' | 'stats';
+
+export const SCOPES: readonly Scope[] = [
+  'publish',
+  'read',
+  'presence',
+  'disconnect',
+  'revoke',
+  'tickets',
+  'stats',
+];
+
+/** The API key an identity goes back to, without its text. */
+export interface KeyRights {
+  /** For logs and metrics. */
+  readonly name: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** Channels it may act in; undefined: all. */
+  readonly channels: readonly ChannelPattern[] | undefined;
+}
+
 export interface Identity {
   readonly kind: 'anonymous' | 'user' | 'backend';
   /** Set for users only. */
@@ -28,6 +50,8 @@ export interface Identity {
   readonly join: readonly string[];
   /** All verified claims, for channel classes and guards. */
   readonly claims: Readonly<Record<string, unknown>>;
+  /** Of a backend: its key. Of a user: the key whose ticket let him in. Absent: no key bounds it. */
+  readonly key?: KeyRights;
 }
 
 const NOTHING = {
@@ -50,6 +74,18 @@ export function hasCapability(identity: Identity, capability: Capability, channe
   return identity.grants.some(
     (entry) => entry.allows.has(capability) && entry.pattern.match(channel) !== undefined,
   );
+}
+
+/** A backend without a key is the application itself, which may do everything. */
+export function hasScope({ kind, key }: Identity, scope: Scope): boolean {
+  return kind === 'backend' && (key === undefined || key.scopes.has(scope));
+}
+
+/** Whether the key behind an identity allows an act in a channel. A user who came by its ticket is held to its channels alone. */
+export function keyAllows({ kind, key }: Identity, scope: Scope, channel: string): boolean {
+  if (key === undefined) return true;
+  if (kind === 'backend' && !key.scopes.has(scope)) return false;
+  return key.channels?.some((pattern) => pattern.match(channel) !== undefined) ?? true;
 }
 
 export function publisherInfo(identity: Identity): PublisherInfo | undefined {

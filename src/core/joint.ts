@@ -17,7 +17,7 @@ export async function subscribeAll(
   session: Session,
   requests: readonly SubscribeRequest[],
 ): Promise<readonly Subscribed[]> {
-  checkCount(subscriber, requests.length);
+  subscriber.checkCount(requests.length, session.user ?? '');
   const outcomes = await Promise.allSettled(
     requests.map((request) => subscriber.subscribe(session, request)),
   );
@@ -30,12 +30,6 @@ export async function subscribeAll(
 /** A channel without a log has no place to come back to, and a reader of it misses nothing that was promised. */
 export function sinceOf(position: Position | undefined): Position | undefined {
   return position?.epoch === NO_EPOCH ? undefined : position;
-}
-
-/** Throws `limit_exceeded` for more channels than a session may have. */
-export function checkCount({ maxChannels }: Subscriber, count: number): void {
-  if (maxChannels > 0 && count > maxChannels)
-    throw new TrunklineError('limit_exceeded', `One connection may have ${maxChannels} channels at most.`);
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import type { GapReason } from '../protocol/publication.js';
 import { TrunklineError } from './errors.js';
-import { hasCapability, type Capability, type Identity } from './identity.js';
+import type { Rate } from './ports/rate.js';
+import { hasCapability, keyAllows, type Capability, type Identity, type Scope } from './identity.js';
 
 export type Access = 'anyone' | 'authenticated' | 'capability' | 'backend' | 'nobody';
 export const ACCESS_LEVELS: readonly Access[] = [
@@ -45,6 +46,8 @@ export interface ChannelPolicy {
   readonly overflow: Overflow;
   /** Bytes of payload text of one publication. */
   readonly maxBytes: number;
+  /** Publishes of users and strangers together, on each instance; undefined: no limit. */
+  readonly publishRate: Rate | undefined;
 }
 
 /** 16 KiB: a chat line or a tick fits many times; a file does not. */
@@ -61,20 +64,34 @@ export const DEFAULT_POLICY: ChannelPolicy = {
   replayLast: false,
   overflow: 'disconnect',
   maxBytes: DEFAULT_MAX_BYTES,
+  publishRate: undefined,
 };
 
 export type Action = Capability;
 
 /** Throws `unauthenticated` or `forbidden`; texts are alike for all channels, so they reveal nothing. */
 export function authorize(identity: Identity, action: Action, channel: string, policy: ChannelPolicy): void {
+  if (identity.key !== undefined && !keyAllows(identity, SCOPE[action], channel)) throw refused(action);
   if (identity.kind === 'backend') return;
   const access = accessFor(action, policy);
   if (access === 'anyone') return;
   if (identity.kind === 'anonymous') throw new TrunklineError('unauthenticated', 'Authenticate first.');
   if (access === 'authenticated') return;
   if (access === 'capability' && hasCapability(identity, action, channel)) return;
-  throw new TrunklineError('forbidden', `You may not ${VERB[action]} this channel.`);
+  throw refused(action);
 }
+
+function refused(action: Action): TrunklineError {
+  return new TrunklineError('forbidden', `You may not ${VERB[action]} this channel.`);
+}
+
+/** What an API key must have for it. */
+const SCOPE: Readonly<Record<Action, Scope>> = {
+  subscribe: 'read',
+  publish: 'publish',
+  history: 'read',
+  presence: 'presence',
+};
 
 const VERB: Readonly<Record<Action, string>> = {
   subscribe: 'subscribe to',

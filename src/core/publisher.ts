@@ -7,6 +7,7 @@ import { publisherInfo, type Identity } from './identity.js';
 import { authorize, type ChannelPolicy } from './policy.js';
 import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
 import type { AppendOptions, Backplane, Draft } from './ports/backplane.js';
+import type { PublishGate } from './ports/limits.js';
 import type { CoreStats } from './stats.js';
 
 export interface PublishRequest {
@@ -34,6 +35,7 @@ export interface PublisherContext {
   readonly backplane: Backplane;
   readonly router: ChannelRouter;
   readonly stats: CoreStats;
+  readonly limits: PublishGate;
 }
 
 export class Publisher {
@@ -54,6 +56,9 @@ export class Publisher {
       throw new TrunklineError('unknown_event', 'This channel takes no such event.');
     }
     checkSize(request.data, policy);
+    // The application knows what it does, and a backend has a rate of its own.
+    if (identity.kind !== 'backend')
+      this.context.limits.check({ user: identity.user, channel, rate: policy.publishRate });
     const data = await this.handled(resolved, request);
     return {
       channel,

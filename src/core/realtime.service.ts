@@ -143,6 +143,20 @@ export class RealtimeService {
     return revocation;
   }
 
+  /**
+   * What a user may do has changed: rules and `@OnSubscribe` are asked anew for every channel that the user's sessions have chosen, on all
+   * instances. Who lost a right is told by `unsubscribed`. Channels that the server joined stay; see `unsubscribe`.
+   */
+  refresh(user: string): Promise<void> {
+    return this.backplane.control({ type: 'refresh', user: checkUser(user) });
+  }
+
+  /** Closes the sessions of this instance that go back to an API key of this name. Each instance reads keys by itself. */
+  endKey(name: string, row: CloseRow = CLOSE.revoked): void {
+    for (const session of [...this.core.hub.all()])
+      if (session.identity.key?.name === name) session.close(row);
+  }
+
   /** Sessions of this instance, of one user or all. */
   sessions(user?: string): readonly SessionView[] {
     const list = user === undefined ? [...this.core.hub.all()] : this.core.hub.ofUser(user);

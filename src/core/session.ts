@@ -119,17 +119,17 @@ export class Session implements Listener, OutboxOwner {
   }
 
   /** One frame from the peer. Frames are handled strictly one after another; each gets its answer. */
-  receive(input: string): void {
+  receive(input: string, bytes = input.length): void {
     if (this.ended || this.flooded) return;
-    const waitMs = this.metered();
+    const waitMs = this.metered(bytes);
     const decoded = waitMs > 0 ? this.overRate(input, waitMs) : this.format.decode(input);
     this.enqueue(decoded);
   }
 
   /** A frame that the transport could not even read as text. */
-  receiveMalformed(error: ErrorBody): void {
+  receiveMalformed(error: ErrorBody, bytes = 0): void {
     if (this.ended || this.flooded) return;
-    this.metered();
+    this.metered(bytes);
     this.enqueue({ ok: false, id: undefined, error });
   }
 
@@ -183,8 +183,8 @@ export class Session implements Listener, OutboxOwner {
   }
 
   /** Milliseconds to wait, 0 when within the rate. Every frame counts, whatever it is; a flood of any kind ends. */
-  private metered(): number {
-    const waitMs = this.gate.take(this.context.clock.now());
+  private metered(bytes: number): number {
+    const waitMs = this.gate.take(this.context.clock.now(), bytes);
     this.excess = waitMs > 0 ? this.excess + 1 : Math.max(0, this.excess - EXCESS_FORGIVEN);
     this.flooded = this.excess >= EXCESS_LIMIT;
     return waitMs;

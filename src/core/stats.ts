@@ -1,6 +1,11 @@
 // Plain counters of the core, added to on the road of a message and read by ops at a scrape. Knows no metrics library.
 
+import { LimitLedger } from './ports/limits.js';
+
 export class CoreStats {
+  /** `limits`: what each limit refused; the ledger that the limits themselves write. */
+  constructor(readonly limits = new LimitLedger()) {}
+
   /** Publications the log accepted, by this instance. */
   published = 0;
   /** Publishes answered from an idempotency key. */

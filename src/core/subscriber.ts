@@ -5,12 +5,13 @@ import { CLOSE } from '../protocol/codes.js';
 import type { Position } from '../protocol/position.js';
 import type { Member, ResumeRefusal, SubscribeResult } from '../protocol/publication.js';
 import { TrunklineError, toTrunklineError } from './errors.js';
-import type { Identity } from './identity.js';
+import { keyAllows, type Identity } from './identity.js';
 import type { Feed } from './feed.js';
 import type { Hub } from './hub.js';
 import { authorize } from './policy.js';
 import type { ChannelRouter, CoreLogger, ResolvedChannel } from './ports/application.js';
 import type { Backplane, PresenceEntry } from './ports/backplane.js';
+import type { LimitLedger } from './ports/limits.js';
 import type { Clock } from './ports/time.js';
 import type { Presence } from './presence.js';
 import { judge, resumeQuestion, type ResumeBounds, type Verdict } from './resume.js';
@@ -26,6 +27,7 @@ export interface SubscriberContext {
   readonly clock: Clock;
   readonly stats: CoreStats;
   readonly logger: CoreLogger;
+  readonly ledger: LimitLedger;
   readonly maxChannelsPerSession: number;
   readonly bounds: ResumeBounds;
 }
@@ -54,29 +56,33 @@ interface Place extends Verdict {
 const PLACE_TRIES = 3;
 
 export class Subscriber {
+  /** How often the rights of a session were reconsidered. */
+  private readonly turns = new WeakMap<Session, number>();
+
   constructor(private readonly context: SubscriberContext) {}
 
-  /** Of one session. 0: no limit. */
-  get maxChannels(): number {
-    return this.context.maxChannelsPerSession;
+  /** Throws `limit_exceeded` for more channels than a session may have. */
+  checkCount(count: number, who: string): void {
+    const { maxChannelsPerSession: most, ledger } = this.context;
+    if (most > 0 && count > most && ledger.refuses('channels', who))
+      throw new TrunklineError('limit_exceeded', `A session may be subscribed to ${most} channels at most.`);
   }
 
   async subscribe(session: Session, request: SubscribeRequest): Promise<Subscribed> {
+    const turn = this.turns.get(session);
     const resolved = await this.admit(session, request);
-    const subscription = new Subscription(
-      session,
-      request.channel,
-      request.presence && resolved.policy.presence,
-      request.byServer === true,
-    );
-    session.subscriptions.set(request.channel, subscription);
+    const { channel, presence, byServer = false } = request;
+    const seesOthers =
+      presence && resolved.policy.presence && keyAllows(session.identity, 'presence', channel);
+    const subscription = new Subscription(session, channel, seesOthers, byServer);
+    session.subscriptions.set(channel, subscription);
     const { feed, ready } = this.context.hub.join(resolved.policy, subscription);
+    // A handler that was being asked meanwhile may have answered for rights that are gone.
+    if (!byServer && this.turns.get(session) !== turn) void this.askAgain(session, subscription);
     try {
       await ready;
       await this.enter(session, resolved);
-      const members = subscription.wantsPresence
-        ? await feed.members(subscription)
-        : undefined;
+      const members = subscription.wantsPresence ? await feed.members(subscription) : undefined;
       const place = await this.place(feed, subscription, { since: request.since, resolved });
       this.stillWanted(session, subscription);
       if (place.generation !== feed.generation) throw replacing();
@@ -118,6 +124,7 @@ export class Subscriber {
 
   /** The session has another identity: it is asked anew for each channel it chose, and a former stranger becomes present. */
   reconsider(session: Session, before: Identity): void {
+    this.turns.set(session, (this.turns.get(session) ?? 0) + 1);
     for (const subscription of [...session.subscriptions.values()]) {
       if (!subscription.byServer) void this.askAgain(session, subscription);
       const resolved = this.context.router.resolve(subscription.channel);
@@ -168,11 +175,11 @@ export class Subscriber {
   }
 
   private async admit(session: Session, { channel, byServer }: SubscribeRequest): Promise<ResolvedChannel> {
-    const { router, maxChannelsPerSession } = this.context;
+    const { router } = this.context;
     const resolved = router.resolve(channel);
     if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
     if (byServer !== true) authorize(session.identity, 'subscribe', channel, resolved.policy);
-    this.checkRoom(session, channel, maxChannelsPerSession);
+    this.checkRoom(session, channel);
     if (byServer !== true && resolved.handlers?.onSubscribe !== undefined) {
       await resolved.handlers.onSubscribe({
         channel,
@@ -180,19 +187,17 @@ export class Subscriber {
         identity: session.identity,
         session: session.id,
       });
-      this.checkRoom(session, channel, maxChannelsPerSession);
+      this.checkRoom(session, channel);
     }
     return resolved;
   }
 
-  private checkRoom(session: Session, channel: string, most: number): void {
+  private checkRoom(session: Session, channel: string): void {
     if (session.ended) throw new TrunklineError('unavailable', 'The session has ended.');
     if (session.subscriptions.has(channel)) {
       throw new TrunklineError('already_subscribed', 'You are already subscribed to this channel.');
     }
-    if (most > 0 && session.subscriptions.size >= most) {
-      throw new TrunklineError('limit_exceeded', `A session may be subscribed to ${most} channels at most.`);
-    }
+    this.checkCount(session.subscriptions.size + 1, session.user ?? '');
   }
 
   private stillWanted(session: Session, subscription: Subscription): void {

@@ -5,6 +5,7 @@ export const CHANNEL_ROUTER = Symbol('CHANNEL_ROUTER');
 export const AUTHENTICATOR = Symbol('AUTHENTICATOR');
 export const SESSION_HOOKS = Symbol('SESSION_HOOKS');
 export const RATE_GATES = Symbol('RATE_GATES');
+export const CORE_LIMITS = Symbol('CORE_LIMITS');
 export const CORE_LOGGER = Symbol('CORE_LOGGER');
 export const REVOCATIONS = Symbol('REVOCATIONS');
 export const CORE_OPTIONS = Symbol('CORE_OPTIONS');

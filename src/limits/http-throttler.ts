@@ -1,61 +1,43 @@
-// @nestjs/throttler for HTTP, with a storage of O(1) a hit: the library's own keeps a timer per hit. Counts strangers' requests by address.
+// @nestjs/throttler for HTTP, with a storage of O(1) a hit that counts over all instances: the library's own keeps a timer per hit.
+// Counts strangers' requests by address.
 
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerStorage } from '@nestjs/throttler';
 import { TrunklineError } from '../core/errors.js';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
+import { LimitLedger } from '../core/ports/limits.js';
 import { TOKEN_COOKIE } from '../protocol/frames.js';
 import type { Clock } from '../core/ports/time.js';
-
-interface Window {
-  hits: number;
-  endsAt: number;
-  blockedUntil: number;
-}
+import { countedKey } from './address.js';
+import type { SharedWindows } from './shared-windows.js';
 
 type StorageRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
 
+/** Windows end for all at once, on a multiple of their length; who is over is blocked until then, whatever `blockDuration` says. */
 export class WindowThrottlerStorage implements ThrottlerStorage {
-  private readonly windows = new Map<string, Window>();
-
   constructor(
     private readonly clock: Clock,
-    /** Windows kept; the longest unused is forgotten first. */
-    private readonly most: number,
+    private readonly windows: SharedWindows,
   ) {}
 
-  async increment(
-    ...[key, ttl, limit, blockDuration]: Parameters<ThrottlerStorage['increment']>
-  ): Promise<StorageRecord> {
+  async increment(...[key, ttl, limit]: Parameters<ThrottlerStorage['increment']>): Promise<StorageRecord> {
     const now = this.clock.now();
-    const window = this.touch(key, now, ttl);
-    if (window.blockedUntil <= now) {
-      window.hits++;
-      if (window.hits > limit) window.blockedUntil = now + blockDuration;
-    }
-    const blockedMs = Math.max(0, window.blockedUntil - now);
+    const { sum, over, endsAt } = this.windows.count(key, now, { count: limit, periodMs: ttl });
+    const leftSeconds = Math.ceil((endsAt - now) / 1000);
     return {
-      totalHits: window.hits,
-      timeToExpire: Math.ceil((window.endsAt - now) / 1000),
-      isBlocked: blockedMs > 0,
-      timeToBlockExpire: Math.ceil(blockedMs / 1000),
+      totalHits: over ? sum + 1 : sum,
+      timeToExpire: leftSeconds,
+      isBlocked: over,
+      timeToBlockExpire: over ? leftSeconds : 0,
     };
-  }
-
-  private touch(key: string, now: number, ttl: number): Window {
-    const known = this.windows.get(key);
-    this.windows.delete(key);
-    const fresh = known === undefined || (known.endsAt <= now && known.blockedUntil <= now);
-    const window = fresh ? { hits: 0, endsAt: now + ttl, blockedUntil: 0 } : known;
-    this.windows.set(key, window);
-    if (this.windows.size > this.most) this.windows.delete(this.windows.keys().next().value as string);
-    return window;
   }
 }
 
 /** Answers in our own form, and leaves what is not HTTP alone. */
 @Injectable()
 export class HttpThrottlerGuard extends ThrottlerGuard {
+  @Inject(LimitLedger) private readonly ledger!: LimitLedger;
+
   /** Who brings a credential is counted as who it is, or refused with 401 before it costs anything. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http') return true;
@@ -63,10 +45,19 @@ export class HttpThrottlerGuard extends ThrottlerGuard {
     return authorization !== undefined || cookie?.includes(`${TOKEN_COOKIE}=`) === true;
   }
 
+  protected override async getTracker({ ip }: Pick<Request, 'ip'>): Promise<string> {
+    return countedKey(ip ?? 'unknown');
+  }
+
   protected override async throwThrottlingException(
-    _context: ExecutionContext,
-    detail: { readonly timeToBlockExpire: number },
+    context: ExecutionContext,
+    detail: { readonly timeToBlockExpire: number; readonly tracker: string },
   ): Promise<void> {
+    if (!this.ledger.refuses('http', detail.tracker)) {
+      // The library has set it already, and a request that is served is told nothing of waiting.
+      context.switchToHttp().getResponse<Response>().removeHeader('Retry-After');
+      return;
+    }
     const retryAfterMs = detail.timeToBlockExpire * 1000;
     throw new TrunklineError('rate_limited', 'Too many requests from this address.', { retryAfterMs });
   }

@@ -6,7 +6,7 @@ import { TrunklineError } from '../core/errors.js';
 import type { Clock } from '../core/ports/time.js';
 import { requestIdentity } from '../core/request-identity.js';
 import { CLOCK } from '../core/tokens.js';
-import { LimitTables } from './limit-tables.js';
+import { callerKey, LimitTables } from './limit-tables.js';
 
 @Injectable()
 export class PollGuard implements CanActivate {
@@ -19,7 +19,7 @@ export class PollGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<Request>();
     const { kind, user } = requestIdentity(request);
     if (kind === 'backend') return true;
-    const waitMs = this.tables.polls.take(user ?? `address ${request.ip}`, this.clock.now());
+    const waitMs = this.tables.polls.take(callerKey(user, request.ip), this.clock.now());
     if (waitMs === 0) return true;
     throw new TrunklineError('rate_limited', `Too many polls; wait ${waitMs} ms.`, { retryAfterMs: waitMs });
   }

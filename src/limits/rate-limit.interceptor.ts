@@ -14,7 +14,7 @@ import { TrunklineError } from '../core/errors.js';
 import { requestIdentity } from '../core/request-identity.js';
 import { CLOCK } from '../core/tokens.js';
 import type { Clock } from '../core/ports/time.js';
-import { LimitTables } from './limit-tables.js';
+import { callerKey, LimitTables } from './limit-tables.js';
 
 /** What a request costs, by its parsed body; 1 for routes without it. */
 export const RateCost = Reflector.createDecorator<(body: unknown) => number>();
@@ -44,6 +44,6 @@ export class RateLimitInterceptor implements NestInterceptor {
     const identity = requestIdentity(request);
     const now = this.clock.now();
     if (identity.kind === 'backend') return this.tables.api.take('backend', now, cost);
-    return this.tables.messages.take(identity.user ?? `address ${request.ip}`, now, cost);
+    return this.tables.messages.take(callerKey(identity.user, request.ip), now, cost);
   }
 }

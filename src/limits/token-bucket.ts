@@ -1,10 +1,11 @@
-// Token buckets: one, and a bounded table of them. Time is handed in; about 0.05 µs a check.
+// Token buckets: one, and a bounded table of them. Time is handed in; 0.1 to 0.4 µs a check by the size of the table.
 
 import type { RateGate } from '../core/ports/application.js';
-import type { Rate } from './limits.options.js';
+import type { Rate } from '../core/ports/rate.js';
+import { RecentMap } from './recent-map.js';
 
 /** A burst of this many times the rate may come at once. */
-const BURST = 2;
+export const BURST = 2;
 
 export class TokenBucket implements RateGate {
   private tokens: number;
@@ -19,6 +20,13 @@ export class TokenBucket implements RateGate {
    * leaves a debt, so that what is allowed once in a while is not refused for ever.
    */
   take(nowMs: number, cost = 1): number {
+    const waitMs = this.wait(nowMs, cost);
+    if (waitMs === 0) this.tokens -= cost;
+    return waitMs;
+  }
+
+  /** As `take`, and nothing is taken. */
+  wait(nowMs: number, cost = 1): number {
     const { count, periodMs } = this.rate;
     const needed = Math.min(cost, count * BURST);
     if (this.at !== 0) {
@@ -27,41 +35,35 @@ export class TokenBucket implements RateGate {
       this.tokens = Math.min(count * BURST, this.tokens + (elapsed * count) / periodMs);
     }
     this.at = nowMs;
-    if (this.tokens >= needed) {
-      this.tokens -= cost;
-      return 0;
-    }
-    return Math.ceil(((needed - this.tokens) * periodMs) / count);
+    return this.tokens >= needed ? 0 : Math.ceil(((needed - this.tokens) * periodMs) / count);
   }
 }
 
-export const OPEN_GATE: RateGate = { take: () => 0 };
-
-/** A gate for one session; no object is made when there is no limit. */
-export function newGate(rate: Rate): RateGate {
-  return rate.count === 0 ? OPEN_GATE : new TokenBucket(rate);
-}
-
-/** Buckets by key (address, user, API key), bounded: the longest unused is forgotten first. */
+/** Buckets by key (address, user, channel), bounded: what was not used for long is forgotten. */
 export class BucketTable {
-  private readonly buckets = new Map<string, TokenBucket>();
+  private readonly buckets: RecentMap<TokenBucket>;
 
   constructor(
     private readonly rate: Rate,
-    private readonly most: number,
-  ) {}
+    most: number,
+  ) {
+    this.buckets = new RecentMap(most);
+  }
 
   get size(): number {
     return this.buckets.size;
   }
 
-  take(key: string, nowMs: number, cost = 1): number {
-    if (this.rate.count === 0) return 0;
+  /** `rate` where each key has its own; a key keeps the one that it came with. */
+  take(key: string, nowMs: number, cost = 1, rate = this.rate): number {
+    if (rate.count === 0) return 0;
     let bucket = this.buckets.get(key);
-    if (bucket === undefined) bucket = new TokenBucket(this.rate);
-    else this.buckets.delete(key);
-    this.buckets.set(key, bucket);
-    if (this.buckets.size > this.most) this.buckets.delete(this.buckets.keys().next().value as string);
+    if (bucket === undefined) this.buckets.set(key, (bucket = new TokenBucket(rate)));
     return bucket.take(nowMs, cost);
+  }
+
+  /** Milliseconds until one would pass; takes nothing and remembers nobody. */
+  wait(key: string, nowMs: number): number {
+    return this.buckets.peek(key)?.wait(nowMs) ?? 0;
   }
 }

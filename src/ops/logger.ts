@@ -85,10 +85,19 @@ export class StructuredLogger implements LoggerService, CoreLogger {
 
 /** Three base64url parts: a JWT, wherever it stands; and tokens in a query. */
 const JWT = /\beyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
+/** One-time tickets begin so. */
+const TICKET = /\btkt_[A-Za-z0-9_-]{43}/g;
+/** What a reader of the log does not see, or would see in another order. JSON itself escapes the controls below U+0020. */
+const UNSEEN = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 const QUERY = /([?&](?:token|ticket)=)[^&\s"]+/g;
 
 function redact(text: string): string {
-  return text.replace(JWT, '[token]').replace(QUERY, '$1[token]').slice(0, MAX_FIELD);
+  return text
+    .replace(JWT, '[token]')
+    .replace(TICKET, '[ticket]')
+    .replace(QUERY, '$1[token]')
+    .replace(UNSEEN, (sign) => `\\u{${sign.codePointAt(0)?.toString(16)}}`)
+    .slice(0, MAX_FIELD);
 }
 
 function clean(value: unknown): unknown {

@@ -1,7 +1,9 @@
 // Metrics in Prometheus text: reads the plain counters of the core at a scrape, so that the road of a message pays nothing.
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { AuthStats } from '../auth/auth.stats.js';
 import type { CoreStats, Operations } from '../core/operations.js';
+import type { FaultCounts } from './last-resort.js';
 
 const PREFIX = 'trunkline_';
 
@@ -35,9 +37,14 @@ const COUNTERS: readonly [string, string, (stats: CoreStats) => number][] = [
 const TRANSPORTS = ['ws', 'sse', 'polling'];
 
 export class Metrics {
+  /** What nobody handled; the process counts, and two applications in one process count apart. */
+  readonly faults: FaultCounts = { exceptions: 0, rejections: 0 };
   private readonly registry = new Registry();
 
-  constructor(private readonly operations: Operations) {
+  constructor(
+    private readonly operations: Operations,
+    private readonly auth = new AuthStats(),
+  ) {
     collectDefaultMetrics({ register: this.registry });
     for (const [name, help, read] of COUNTERS) this.counter(name, help, read);
     this.gauge('channels', 'Channels with listeners on this instance.', () => operations.counts().channels);
@@ -46,6 +53,11 @@ export class Metrics {
       'revocations',
       'Revocations that every login is checked against.',
       () => operations.revocations,
+    );
+    this.gauge(
+      'token_keys',
+      'Public keys that tokens are checked with; 0 with a secret, or while none could be fetched.',
+      () => auth.keys,
     );
     this.gauge('draining', '1 while this instance drains.', () => (operations.draining ? 1 : 0));
     this.gauge('backplane_up', '1 while the backplane takes publications.', () =>
@@ -121,6 +133,41 @@ export class Metrics {
     };
     table('closes_total', 'code', 'Sessions ended, by close code.', () => stats.closes);
     table('errors_total', 'code', 'Error replies, by code.', () => stats.errors);
+    const { auth } = this;
+    table(
+      'jwks_fetches_total',
+      'outcome',
+      'Fetches of the key set of TRUNKLINE_JWKS_URL, by outcome.',
+      () => [
+        ['ok', auth.keyFetches],
+        ['failed', auth.keyFetchFailures],
+      ],
+    );
+    table(
+      'api_key_uses_total',
+      'key',
+      'Credentials that were an API key, by its name.',
+      () => auth.apiKeyUses,
+    );
+    table('tickets_total', 'outcome', 'One-time tickets of this instance, by outcome.', () =>
+      Object.entries(auth.tickets),
+    );
+    table('unhandled_total', 'kind', 'Exceptions and rejections that nobody handled.', () =>
+      Object.entries(this.faults),
+    );
+    new Counter({
+      name: `${PREFIX}limit_hits_total`,
+      help: 'Times a limit was over, by its name and by what came of it.',
+      labelNames: ['limit', 'outcome'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { limit, refused, spared } of stats.limits.rows()) {
+          this.inc({ limit, outcome: 'refused' }, refused);
+          this.inc({ limit, outcome: 'dry_run' }, spared);
+        }
+      },
+    });
     table('resumes_total', 'outcome', 'Resumes asked for, by outcome.', () => Object.entries(stats.resumes));
   }
 }

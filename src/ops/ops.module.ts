@@ -1,6 +1,7 @@
 // Operations as a Nest module: health, metrics, drain.
 
 import { Module, type DynamicModule } from '@nestjs/common';
+import { AuthStats } from '../auth/auth.stats.js';
 import { Operations } from '../core/operations.js';
 import { Metrics } from './metrics.js';
 import { OpsController } from './ops.controller.js';
@@ -14,8 +15,8 @@ export class OpsModule {
       providers: [
         {
           provide: Metrics,
-          inject: [Operations],
-          useFactory: (operations: Operations) => new Metrics(operations),
+          inject: [Operations, AuthStats],
+          useFactory: (operations: Operations, auth: AuthStats) => new Metrics(operations, auth),
         },
       ],
     };

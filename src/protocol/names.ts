@@ -6,11 +6,12 @@ export const MAX_USER_LENGTH = 128;
 export const MAX_EVENT_LENGTH = 64;
 export const MAX_KEY_LENGTH = 128;
 
-// \p{C}: control, format (bidi and zero-width), surrogate halves, private and unassigned; \p{Z}: all spaces.
+// \p{C}: control, format (bidi and zero-width), surrogate halves, private and unassigned; \p{Z}: all spaces, \p{Zl} and \p{Zp} those that
+// break lines. \p{DI}: what is not shown, such as fillers and variation selectors; with it two names could look like one.
 // `{}` would let a name choose its Redis hash slot; `*` belongs to patterns; `"` and `\` keep names safe in logs and JSON.
-const CHANNEL = /^[^\p{C}\p{Z}{}*"\\]+$/u;
-const LABEL = /^[^\p{C}"\\]+$/u;
-const EVENT = /^[^\p{C}\p{Z}"\\]+$/u;
+const CHANNEL = /^[^\p{C}\p{Z}\p{DI}{}*"\\]+$/u;
+const LABEL = /^[^\p{C}\p{Zl}\p{Zp}\p{DI}"\\]+$/u;
+const EVENT = /^[^\p{C}\p{Z}\p{DI}"\\]+$/u;
 
 export function isChannelName(text: unknown): text is string {
   return (

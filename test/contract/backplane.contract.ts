@@ -5,6 +5,7 @@ import { busContract } from './bus.part.js';
 import { Bench, type ContractCluster } from './cluster.js';
 import { expiryContract } from './expiry.part.js';
 import { idempotencyContract } from './idempotency.part.js';
+import { keptContract } from './kept.part.js';
 import { logContract } from './log.part.js';
 import { presenceContract } from './presence.part.js';
 import { revocationsContract } from './revocations.part.js';
@@ -25,5 +26,6 @@ export function backplaneContract(name: string, setup: () => Promise<ContractClu
     busContract(current);
     presenceContract(current);
     revocationsContract(current);
+    keptContract(current);
   });
 }

@@ -109,6 +109,7 @@ describe('the document', () => {
         'post /api/broadcast',
         'post /api/channels/{channel}/messages',
         'post /api/dev/tokens',
+        'post /api/tickets',
         'post /api/users/{user}/revocations',
       ].toSorted(),
     );

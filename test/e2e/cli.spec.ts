@@ -76,6 +76,31 @@ describe('trunkline', () => {
     await expect(bad).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('PORT') as string });
   });
 
+  it.each(['TRUNKLINE_JWKS_URL=https://id.example.com/jwks', 'TRUNKLINE_JWT_PUBLIC_KEY_FILE=public.pem'])(
+    'makes no token where they are checked with %s, and says so',
+    async (setting) => {
+      const [name = '', value = ''] = setting.split('=');
+      const made = run(process.execPath, [CLI, 'token', '--user', 'alice'], {
+        env: { ...env, TRUNKLINE_JWT_SECRET: '', [name]: value },
+      });
+      await expect(made).rejects.toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining('signs with TRUNKLINE_JWT_SECRET only') as string,
+      });
+    },
+  );
+
+  it.each(['check-config', 'start'])('%s names the key file that cannot be read, and ends', async (word) => {
+    const ended = run(process.execPath, [CLI, word], {
+      env: { ...env, TRUNKLINE_JWT_SECRET: '', TRUNKLINE_JWT_PUBLIC_KEY_FILE: 'no-such.pem', PORT: '0' },
+    });
+    await expect(ended).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/TRUNKLINE_JWT_PUBLIC_KEY_FILE: the file cannot be read/) as string,
+    });
+  });
+
   it.each([
     [['token'], 'needs --user'],
     [['token', '--user', 'a', '--ttl', 'soon'], '--ttl must look like'],

@@ -116,7 +116,7 @@ describe('the origin, when no list is set', () => {
 describe('a credential', () => {
   let server: SuiteServer;
   beforeAll(async () => {
-    server = await startSuiteServer(RULES);
+    server = await startSuiteServer(RULES, { TRUNKLINE_STRANGER_FRAME_BYTES: '0' });
   });
   afterEach(async () => server.settle());
   afterAll(async () => server.finish());

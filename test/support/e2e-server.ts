@@ -14,6 +14,7 @@ import { connect, disposeClients, type ConnectOptions, type WsClient } from './w
 export const UNLIMITED = {
   TRUNKLINE_MESSAGE_RATE: '0',
   TRUNKLINE_CONNECT_RATE: '0',
+  TRUNKLINE_FAILED_LOGIN_RATE: '0',
   TRUNKLINE_HTTP_RATE: '0',
   TRUNKLINE_MAX_SESSIONS_PER_USER: '0',
 } as const;

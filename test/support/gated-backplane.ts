@@ -119,6 +119,14 @@ export class GatedBackplane implements Backplane {
     return this.inner.revoke(...args);
   }
 
+  keep(...args: Parameters<Backplane['keep']>): Promise<void> {
+    return this.inner.keep(...args);
+  }
+
+  take(...args: Parameters<Backplane['take']>): ReturnType<Backplane['take']> {
+    return this.inner.take(...args);
+  }
+
   gather(...args: Parameters<Backplane['gather']>): ReturnType<Backplane['gather']> {
     return this.inner.gather(...args);
   }

@@ -1,7 +1,7 @@
 // HAProxy and nginx with the files of deploy/, in front of instances on this machine; ended by their own handles. Knows nothing of what passes.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,8 @@ export interface Proxy {
   readonly figuresUrl: string;
   /** The access log of nginx. */
   log(): string;
+  /** Everything it has written anywhere, whatever it is. */
+  written(): string;
   stop(): Promise<void>;
 }
 
@@ -74,6 +76,13 @@ export async function startProxy(
     wsUrl: `ws://127.0.0.1:${port}/ws`,
     figuresUrl: `http://127.0.0.1:${figures}`,
     log: () => readFileSync(join(folder, 'access.log'), 'utf8'),
+    written: () =>
+      output +
+      ['access.log', 'error.log']
+        .map((log) => join(folder, log))
+        .filter((log) => existsSync(log))
+        .map((log) => readFileSync(log, 'utf8'))
+        .join(''),
     stop,
   };
 }

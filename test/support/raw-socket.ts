@@ -429,6 +429,7 @@ export async function openSession(port: number, options: SessionOptions = {}): P
 const UNLIMITED = {
   TRUNKLINE_MESSAGE_RATE: '0',
   TRUNKLINE_CONNECT_RATE: '0',
+  TRUNKLINE_FAILED_LOGIN_RATE: '0',
   TRUNKLINE_MAX_SESSIONS_PER_USER: '0',
 };
 

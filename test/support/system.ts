@@ -1,5 +1,5 @@
 // Where the programs are that tests drive from outside: a browser, and Python with websockets. Starts none of them.
-import { findChromium, findPython } from '../../scripts/system.mjs';
+import { findChromium, findPython, findSlowHttpTest } from '../../scripts/system.mjs';
 
 /** The program of a Chromium or Chrome: CHROME_PATH, else the first on the PATH. */
 export function chromiumPath(): string {
@@ -12,6 +12,10 @@ export function pythonPath(): string {
     findPython(),
     'No Python 3 with the module "websockets" was found; `npm test` says how to get it.',
   );
+}
+
+export function slowHttpTestPath(): string {
+  return orThrow(findSlowHttpTest(), 'No slowhttptest was found; `npm test` says how to get it.');
 }
 
 function orThrow(path: string | undefined, message: string): string {

@@ -55,10 +55,26 @@ const TLS_FILE: BadValues = { values: ['/etc/tls/one-of-two.pem'], says: /both o
 const BAD: Readonly<Record<string, BadValues>> = {
   PORT: numbers('65536', '70000'),
   TRUNKLINE_JWT_SECRET: { values: ['short', 'x'.repeat(31)], says: /at least 32 bytes/ },
+  TRUNKLINE_JWKS_URL: {
+    values: [
+      'id.example.com/jwks',
+      'http://id.example.com/jwks',
+      'file:///etc/passwd',
+      'https://u:p@id.example.com',
+    ],
+    says: /must be a https:\/\/ address/,
+  },
+  TRUNKLINE_JWKS_STALE_MS: numbers('86400001'),
+  TRUNKLINE_JWT_ALGORITHMS: {
+    values: ['HS256', 'none', 'RS256,none', 'rs256', 'ES512', 'RS256 ES256'],
+    says: /RS256, PS256, ES256, ES384, EdDSA|must name one/,
+  },
+  TRUNKLINE_JWT_MAX_LIFE: numbers(),
   TRUNKLINE_API_KEYS: {
     values: ['short', 'x'.repeat(15), `${'x'.repeat(16)},short`],
     says: /at least 16 characters/,
   },
+  TRUNKLINE_QUERY_TOKENS: { values: ['yes', 'true', '1', 'ON'], says: /must be one of on, off/ },
   TRUNKLINE_ALLOWED_ORIGINS: {
     values: [
       '*',
@@ -102,9 +118,25 @@ const BAD: Readonly<Record<string, BadValues>> = {
   TRUNKLINE_OUTBOX_BYTES: numbers(),
   TRUNKLINE_OUTBOX_MESSAGES: numbers(),
   TRUNKLINE_MAX_CHANNELS_PER_SESSION: numbers(),
+  TRUNKLINE_MAX_CONNECTIONS: numbers(),
   TRUNKLINE_MAX_SESSIONS: numbers(),
   TRUNKLINE_MAX_SESSIONS_PER_USER: numbers(),
   TRUNKLINE_MESSAGE_RATE: RATE,
+  TRUNKLINE_BYTE_RATE: RATE,
+  TRUNKLINE_USER_MESSAGE_RATE: RATE,
+  TRUNKLINE_TOTAL_CONNECT_RATE: RATE,
+  TRUNKLINE_FAILED_LOGIN_RATE: RATE,
+  TRUNKLINE_MAX_STRANGERS_PER_ADDRESS: numbers(),
+  TRUNKLINE_MAX_STRANGERS: numbers(),
+  TRUNKLINE_STRANGER_FRAME_BYTES: numbers(),
+  TRUNKLINE_TRUSTED_PROXIES: {
+    values: ['proxy.example', '10.0.0.0/33', '0.0.0.0/0', '::/0', '10.0.0.1, *'],
+    says: /addresses or networks such as 10\.0\.0\.0\/8/,
+  },
+  TRUNKLINE_LIMITS_DRY_RUN: {
+    values: ['yes', 'frame', 'on, nonsense'],
+    says: /must be one of on, off, connects/,
+  },
   TRUNKLINE_CONNECT_RATE: RATE,
   TRUNKLINE_API_RATE: RATE,
   TRUNKLINE_HTTP_RATE: RATE,
@@ -118,7 +150,9 @@ const ANY_TEXT = [
   'HOST',
   'NODE_ENV',
   'TRUNKLINE_JWT_ISSUER',
+  'TRUNKLINE_API_KEYS_FILE',
   'TRUNKLINE_JWT_AUDIENCE',
+  'TRUNKLINE_JWT_PUBLIC_KEY_FILE',
   'TRUNKLINE_CHANNELS_FILE',
   'TRUNKLINE_REDIS_CA_FILE',
 ];
@@ -163,6 +197,11 @@ describe('a good value', () => {
     ['HOST', '127.0.0.1', ({ server }) => server.host, '127.0.0.1'],
     ['TRUNKLINE_JWT_SECRET', SECRET, ({ auth }) => auth.secret, SECRET],
     ['TRUNKLINE_JWT_ISSUER', 'https://id.example.com', ({ auth }) => auth.issuer, 'https://id.example.com'],
+    ['TRUNKLINE_JWT_PUBLIC_KEY_FILE', 'key.pem', ({ auth }) => auth.publicKeyFile, 'key.pem'],
+    ['TRUNKLINE_JWKS_URL', 'https://id.example/jwks', ({ auth }) => auth.jwksUrl, 'https://id.example/jwks'],
+    ['TRUNKLINE_JWKS_STALE_MS', '0', ({ auth }) => auth.jwksStaleMs, 0],
+    ['TRUNKLINE_JWT_ALGORITHMS', 'PS256, EdDSA', ({ auth }) => auth.algorithms, ['PS256', 'EdDSA']],
+    ['TRUNKLINE_JWT_MAX_LIFE', '3600', ({ auth }) => auth.maxLifeSeconds, 3600],
     ['TRUNKLINE_JWT_AUDIENCE', 'trunkline', ({ auth }) => auth.audience, 'trunkline'],
     [
       'TRUNKLINE_API_KEYS',
@@ -198,6 +237,21 @@ describe('a good value', () => {
     ['TRUNKLINE_MAX_SESSIONS_PER_USER', '3', ({ core }) => core.maxSessionsPerUser, 3],
     ['TRUNKLINE_MESSAGE_RATE', '600/m', ({ limits }) => limits.messageRate, { count: 600, periodMs: 60_000 }],
     ['TRUNKLINE_CONNECT_RATE', '5/10s', ({ limits }) => limits.connectRate, { count: 5, periodMs: 10_000 }],
+    ['TRUNKLINE_BYTE_RATE', '9000/1s', ({ limits }) => limits.byteRate, { count: 9000, periodMs: 1000 }],
+    ['TRUNKLINE_USER_MESSAGE_RATE', '99/m', ({ limits }) => limits.userMessageRate?.count, 99],
+    ['TRUNKLINE_TOTAL_CONNECT_RATE', '500/1s', ({ limits }) => limits.totalConnectRate.count, 500],
+    ['TRUNKLINE_FAILED_LOGIN_RATE', '5/1m', ({ limits }) => limits.failedLoginRate.count, 5],
+    ['TRUNKLINE_MAX_STRANGERS_PER_ADDRESS', '50', ({ limits }) => limits.maxStrangersPerAddress, 50],
+    ['TRUNKLINE_MAX_STRANGERS', '500', ({ limits }) => limits.maxStrangers, 500],
+    ['TRUNKLINE_STRANGER_FRAME_BYTES', '9000', ({ limits }) => limits.strangerFrameBytes, 9000],
+    [
+      'TRUNKLINE_TRUSTED_PROXIES',
+      '10.0.0.0/8, ::1',
+      ({ limits }) => limits.trustedProxies,
+      ['10.0.0.0/8', '::1'],
+    ],
+    ['TRUNKLINE_LIMITS_DRY_RUN', 'frames,http', ({ limits }) => limits.dryRun, ['frames', 'http']],
+    ['TRUNKLINE_LIMITS_DRY_RUN', 'off', ({ limits }) => limits.dryRun, []],
     ['TRUNKLINE_API_RATE', '1000/1h', ({ limits }) => limits.apiRate, { count: 1000, periodMs: 3_600_000 }],
     ['TRUNKLINE_HTTP_RATE', '20/1m', ({ limits }) => limits.httpRate, { count: 20, periodMs: 60_000 }],
     ['TRUNKLINE_LOG_LEVEL', 'debug', ({ ops }) => ops.logLevel, 'debug'],
@@ -233,6 +287,13 @@ describe('zero', () => {
     ['TRUNKLINE_DRAIN_MS', ({ ops }) => ops.drainMs],
     ['TRUNKLINE_MESSAGE_RATE', ({ limits }) => limits.messageRate.count],
     ['TRUNKLINE_CONNECT_RATE', ({ limits }) => limits.connectRate.count],
+    ['TRUNKLINE_BYTE_RATE', ({ limits }) => limits.byteRate?.count ?? -1],
+    ['TRUNKLINE_USER_MESSAGE_RATE', ({ limits }) => limits.userMessageRate?.count ?? -1],
+    ['TRUNKLINE_TOTAL_CONNECT_RATE', ({ limits }) => limits.totalConnectRate.count],
+    ['TRUNKLINE_FAILED_LOGIN_RATE', ({ limits }) => limits.failedLoginRate.count],
+    ['TRUNKLINE_MAX_STRANGERS_PER_ADDRESS', ({ limits }) => limits.maxStrangersPerAddress],
+    ['TRUNKLINE_MAX_STRANGERS', ({ limits }) => limits.maxStrangers],
+    ['TRUNKLINE_STRANGER_FRAME_BYTES', ({ limits }) => limits.strangerFrameBytes],
     ['TRUNKLINE_API_RATE', ({ limits }) => limits.apiRate.count],
     ['TRUNKLINE_HTTP_RATE', ({ limits }) => limits.httpRate.count],
   ])('is kept for %s, where it lifts the limit or the wait', (name, pick) => {
@@ -331,6 +392,52 @@ describe('outside production', () => {
       expect(warnings).toEqual([]);
     },
   );
+});
+
+describe('the key that tokens are checked with', () => {
+  const FILE = { TRUNKLINE_JWT_PUBLIC_KEY_FILE: 'key.pem' };
+  const URL = { TRUNKLINE_JWKS_URL: 'https://id.example.com/jwks' };
+  const NAMED = { TRUNKLINE_JWT_ISSUER: 'https://id.example.com/', TRUNKLINE_JWT_AUDIENCE: 'trunkline' };
+
+  it.each([FILE, { ...URL, ...NAMED }])('in production needs no secret where it is public: %j', (env) => {
+    const { config, warnings } = loadConfig({ ...PRODUCTION, TRUNKLINE_JWT_SECRET: undefined, ...env });
+    expect(config.production).toBe(true);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each<[Environment, RegExp]>([
+    [{ TRUNKLINE_JWT_SECRET: SECRET, ...FILE }, /SECRET and TRUNKLINE_JWT_PUBLIC_KEY_FILE: set one/],
+    [{ TRUNKLINE_JWT_SECRET: SECRET, ...URL }, /SECRET and TRUNKLINE_JWKS_URL: set one/],
+    [{ ...FILE, ...URL }, /PUBLIC_KEY_FILE and TRUNKLINE_JWKS_URL: set one/],
+    [{ TRUNKLINE_JWT_SECRET: SECRET, ...FILE, ...URL }, /SECRET and .*_FILE and TRUNKLINE_JWKS_URL: set one/],
+  ])('is of one kind: %j stops the start', (env, says) => {
+    const faults = faultsOf(env);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(says);
+    expect(faults[0]).not.toContain(SECRET);
+  });
+
+  it.each([FILE, URL])(
+    'gives no development tokens where it is public, since it signs nothing: %j',
+    (env) => {
+      expect(loadConfig(env).config.auth.devTokens).toBe(false);
+    },
+  );
+
+  it('of a provider without issuer and audience is warned of', () => {
+    const { warnings } = loadConfig(URL);
+    expect(warnings).toHaveLength(2);
+    expect(warnings.join()).toMatch(/TRUNKLINE_JWT_ISSUER.*TRUNKLINE_JWT_AUDIENCE/);
+    expect(loadConfig({ ...URL, ...NAMED }).warnings).toEqual([]);
+  });
+
+  it('is told how long revocations are remembered, and a longer life of tokens is warned of', () => {
+    const env = { TRUNKLINE_REVOCATION_MS: '3600000', TRUNKLINE_JWT_MAX_LIFE: '3601' };
+    const { config, warnings } = loadConfig(env);
+    expect(config.auth.revocationSeconds).toBe(3600);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/TRUNKLINE_JWT_MAX_LIFE is longer than TRUNKLINE_REVOCATION_MS/);
+  });
 });
 
 describe('the two files of TLS', () => {

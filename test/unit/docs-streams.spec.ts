@@ -97,6 +97,7 @@ async function open(results: readonly SubscribeResult[], ready: Fields, retryMs:
       done();
     },
   }) as Socket;
+  Object.assign(socket, { setTimeout: () => socket });
   const response = new ServerResponse(new IncomingMessage(socket));
   response.assignSocket(socket);
   let stream: SseStream | undefined;
@@ -110,7 +111,7 @@ async function open(results: readonly SubscribeResult[], ready: Fields, retryMs:
       return { id: ready['session'], user: ready['user'], ended: false, link, subscriptions };
     },
     subscriber: {
-      maxChannels: 0,
+      checkCount: () => {},
       subscribe: (_session: unknown, { channel }: { channel: string }) =>
         Promise.resolve({ result: results.find((one) => one.channel === channel), activate: () => {} }),
     },

@@ -95,6 +95,14 @@ export class MemoryBackplane implements Backplane {
     this.running().revoke(revocation);
   }
 
+  async keep(key: string, text: string, ttlMs: number): Promise<void> {
+    this.running().keep(key, text, ttlMs);
+  }
+
+  async take(key: string): Promise<string | undefined> {
+    return this.running().take(key);
+  }
+
   async gather(question: Question): Promise<readonly unknown[]> {
     return this.running().bus.ask(question);
   }

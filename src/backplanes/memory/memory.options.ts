@@ -24,6 +24,8 @@ export const memoryOptions = z.object({
    * `unavailable`, since forgetting a key early would publish twice. 0: no limit.
    */
   maxIdempotencyKeys: bound.default(1_000_000),
+  /** Short texts kept at a time, such as connect tickets; at most some KB each. Over it one more is refused. 0: no limit. */
+  maxKept: bound.default(10_000),
   /** Milliseconds between sweeps of what has expired. What has expired is never shown; a sweep only frees its memory. */
   sweepMs: z.int().min(100).default(10_000),
 });

@@ -15,6 +15,7 @@ import { SILENT_LOGGER, type CoreLogger } from '../../core/ports/application.js'
 import type { Cancel, Clock, Random } from '../../core/ports/time.js';
 import { MemoryBus } from './memory.bus.js';
 import { EmptyChannels } from './memory.empties.js';
+import { MemoryKept } from './memory.kept.js';
 import { MemoryKeys } from './memory.keys.js';
 import { ChannelLog } from './memory.log.js';
 import type { MemoryOptions } from './memory.options.js';
@@ -60,6 +61,7 @@ export class MemoryStore {
   private readonly keys: MemoryKeys;
   private readonly logs = new Map<string, ChannelLog>();
   private readonly empties: EmptyChannels;
+  private readonly kept: MemoryKept;
   private users = 0;
   private cancelSweep: Cancel | undefined;
 
@@ -68,6 +70,7 @@ export class MemoryStore {
     this.clock = clock;
     this.random = random;
     this.keys = new MemoryKeys(options);
+    this.kept = new MemoryKept(options.maxKept);
     this.revocations = new MemoryRevocations(clock);
     this.empties = new EmptyChannels(options, () => random.id(EPOCH_BYTES));
     this.bus = new MemoryBus(clock, logger);
@@ -157,6 +160,14 @@ export class MemoryStore {
     this.bus.revoke(revocation);
   }
 
+  keep(key: string, text: string, ttlMs: number): void {
+    this.kept.keep(key, text, { now: this.clock.now(), ttlMs });
+  }
+
+  take(key: string): string | undefined {
+    return this.kept.take(key, this.clock.now());
+  }
+
   members(channel: string): readonly Member[] {
     return this.presence.members(channel);
   }
@@ -196,6 +207,7 @@ export class MemoryStore {
     this.empties.clear();
     this.keys.clear();
     this.presence.clear();
+    this.kept.clear();
   }
 
   private logToRead(channel: string, now: number): ChannelLog | undefined {
@@ -254,6 +266,7 @@ export class MemoryStore {
     this.empties.sweep(now);
     this.keys.sweep(now);
     this.revocations.sweep(now);
+    this.kept.sweep(now);
   }
 
   /** The timer's way to sweep: in steps, so that many channels do not hold up the messages of others. */

@@ -29,7 +29,9 @@ import {
   type ConnectionRole,
 } from './redis.connection.js';
 import { unavailable } from './redis.errors.js';
+import { RedisCounters } from './redis.counters.js';
 import { RedisGather } from './redis.gather.js';
+import { RedisKept } from './redis.kept.js';
 import { RedisKeys } from './redis.keys.js';
 import { RedisLog } from './redis.log.js';
 import { CalmLogger } from './redis.logger.js';
@@ -65,7 +67,9 @@ interface Running {
   readonly nodes: RedisNodes;
   readonly orders: RedisOrders;
   readonly revocations: RedisRevocations;
+  readonly kept: RedisKept;
   readonly gather: RedisGather;
+  readonly counters: RedisCounters;
 }
 
 export class RedisBackplane implements Backplane {
@@ -165,6 +169,18 @@ export class RedisBackplane implements Backplane {
     return this.now().revocations.add(revocation);
   }
 
+  async keep(key: string, text: string, ttlMs: number): Promise<void> {
+    return this.now().kept.keep(key, text, ttlMs);
+  }
+
+  async take(key: string): Promise<string | undefined> {
+    return this.now().kept.take(key);
+  }
+
+  async tally(name: string, amount: number, ttlMs: number): Promise<number> {
+    return this.now().counters.add(name, amount, ttlMs);
+  }
+
   async gather(question: Question): Promise<readonly unknown[]> {
     return this.now().gather.ask(question);
   }
@@ -193,7 +209,9 @@ export class RedisBackplane implements Backplane {
     const orders = new RedisOrders({ client, keys, options, logger, clock });
     const revocations = new RedisRevocations({ client, keys, options, logger, clock, random });
     const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence });
+    const kept = new RedisKept({ client, keys, options });
     const living = async (): Promise<number> => (await nodes.list()).length;
+    const counters = new RedisCounters(client, keys);
     const gather = new RedisGather({ client, keys, clock, node, living });
     const own = new Map<string, (payload: string) => void>([
       [keys.wake(), () => orders.wake()],
@@ -215,6 +233,6 @@ export class RedisBackplane implements Backplane {
       own,
       onReturn,
     });
-    return { client, bus, log, presence, nodes, orders, revocations, gather };
+    return { client, bus, log, presence, nodes, orders, revocations, kept, gather, counters };
   }
 }

@@ -109,6 +109,16 @@ export class RedisKeys {
     return `${this.prefix}:{revoked}:told`;
   }
 
+  /** String: a short text that is taken once. No tag: each is alone, and in a Cluster they spread over all masters. */
+  kept(name: string): string {
+    return `${this.prefix}:kept:${name}`;
+  }
+
+  /** String: a counter of all nodes. */
+  counter(name: string): string {
+    return this.of('n', name);
+  }
+
   /** Bus channel of questions to all nodes. */
   ask(): string {
     return `${this.prefix}:ask`;

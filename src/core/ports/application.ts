@@ -51,8 +51,8 @@ export interface RevocationCheck {
 
 /** A bucket of one session. */
 export interface RateGate {
-  /** 0 when the frame may pass, otherwise milliseconds until one may. */
-  take(nowMs: number): number;
+  /** 0 when the frame of so many bytes may pass, otherwise milliseconds until one may. */
+  take(nowMs: number, bytes: number): number;
 }
 
 /** Hooks of the application at the start and end of sessions. */

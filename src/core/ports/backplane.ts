@@ -59,7 +59,8 @@ export interface PresenceEvent {
 export type ControlMessage =
   | { readonly type: 'disconnect'; readonly user: string; readonly code: number; readonly reason: string }
   | { readonly type: 'subscribe'; readonly user: string; readonly channel: string }
-  | { readonly type: 'unsubscribe'; readonly user: string; readonly channel: string };
+  | { readonly type: 'unsubscribe'; readonly user: string; readonly channel: string }
+  | { readonly type: 'refresh'; readonly user: string };
 
 /**
  * Tokens of a user that are refused everywhere. Two of the same user and token are one, with the later `before` and `until`, so
@@ -135,6 +136,21 @@ export interface Backplane {
   control(message: ControlMessage): Promise<void>;
   /** Resolves when it is kept for all instances, those that start later included, and has been told to them. */
   revoke(revocation: Revocation): Promise<void>;
+  /**
+   * Keeps a short text for all instances, for `ttlMs` at most. A later one with the same key takes its place. `key` has letters, digits
+   * and `-_.:` only. Rejects when there is no room.
+   */
+  keep(key: string, text: string, ttlMs: number): Promise<void>;
+  /**
+   * The text that was kept, which is gone with it: of all who ask, on whatever instances and at whatever time, one gets it and the others
+   * undefined. When it rejects, it may be gone.
+   */
+  take(key: string): Promise<string | undefined>;
+  /**
+   * Adds to a counter that all instances share, and gives its sum. It is forgotten `ttlMs` after its first addition. `name` may be any
+   * text. Left out: no other instance counts.
+   */
+  tally?(name: string, amount: number, ttlMs: number): Promise<number>;
   /** One answer of each instance, this one included. One that does not answer within a second is left out. */
   gather(question: Question): Promise<readonly unknown[]>;
 }

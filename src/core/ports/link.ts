@@ -15,6 +15,8 @@ export interface WireFormat {
 export interface Link {
   /** Name in metrics: `ws`, `sse`, `polling`. */
   readonly transport: string;
+  /** From where it comes, for links that can bring another credential later. */
+  readonly address?: string | undefined;
   /** Takes all of it. False: write no more until the session is told `drained()`. */
   write(batch: Batch): boolean;
   /** Bytes taken and not yet given to the kernel. */

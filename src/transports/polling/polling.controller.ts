@@ -4,6 +4,7 @@ import { Controller, Get, Inject, Query, Req, Res, UseGuards } from '@nestjs/com
 import { SkipThrottle } from '@nestjs/throttler';
 import type { Request, Response } from 'express';
 import { AuthGuard } from '../../auth/auth.guard.js';
+import { ConnectRoute } from '../../auth/connect-route.js';
 import { Caller } from '../../auth/identity.decorators.js';
 import { invalidData } from '../../core/errors.js';
 import type { Identity } from '../../core/identity.js';
@@ -23,6 +24,7 @@ export class PollingController {
   ) {}
 
   @Get()
+  @ConnectRoute(true)
   @SkipThrottle()
   @UseGuards(AuthGuard, PollGuard)
   async poll(

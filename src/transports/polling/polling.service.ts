@@ -3,7 +3,7 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Core } from '../../core/core.js';
 import type { Identity } from '../../core/identity.js';
-import { checkCount, errorOfClose, putOff, sinceOf, subscribeAll } from '../../core/joint.js';
+import { errorOfClose, putOff, sinceOf, subscribeAll } from '../../core/joint.js';
 import { ofChannel } from '../../core/errors.js';
 import type { Clock } from '../../core/ports/time.js';
 import type { Session } from '../../core/session.js';
@@ -37,8 +37,8 @@ export class PollingService implements OnModuleDestroy {
 
   /** Rejects with what the client is told instead of an answer. */
   async poll(request: PollRequest): Promise<PollAnswer> {
-    const { channels, cursor, waitMs } = request;
-    checkCount(this.core.subscriber, channels.length);
+    const { channels, cursor, waitMs, identity } = request;
+    this.core.subscriber.checkCount(channels.length, identity.user ?? '');
     const before = new Map([...cursor].filter(([channel]) => channels.includes(channel)));
     // A channel without a position gets one at once: a wait that breaks off would lose what came during it.
     const known = channels.every((channel) => before.has(channel));

@@ -6,8 +6,10 @@ import type { OriginPolicy } from '../../auth/origin.js';
 import type { Admission } from '../../core/admission.js';
 import { TrunklineError } from '../../core/errors.js';
 import type { Identity } from '../../core/identity.js';
-import type { Clock } from '../../core/ports/time.js';
-import type { LimitTables } from '../../limits/limit-tables.js';
+import type { Addresses } from '../../limits/address.js';
+import type { ConnectLimit } from '../../limits/connect-limit.js';
+import { formFault } from '../../limits/request-form.js';
+import type { Stranger, Strangers } from '../../limits/strangers.js';
 import { ERRORS } from '../../protocol/codes.js';
 import { SUBPROTOCOL } from '../../protocol/frames.js';
 import type { Refusal } from './http-refusal.js';
@@ -15,13 +17,15 @@ import type { Refusal } from './http-refusal.js';
 export interface HandshakeContext {
   readonly authentication: Authentication;
   readonly origins: OriginPolicy;
-  readonly tables: LimitTables;
+  readonly addresses: Addresses;
+  readonly connects: ConnectLimit;
+  readonly strangers: Strangers;
   readonly admission: Admission;
-  readonly clock: Clock;
 }
 
 export type Verdict =
-  { readonly ok: true; readonly identity: Identity } | { readonly ok: false; readonly refusal: Refusal };
+  | { readonly ok: true; readonly identity: Identity; readonly address: string }
+  | { readonly ok: false; readonly refusal: Refusal };
 
 /** RFC 6455 §4.1: 16 random bytes in base64. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
@@ -30,53 +34,63 @@ export class Handshake {
   constructor(private readonly context: HandshakeContext) {}
 
   async judge(request: IncomingMessage): Promise<Verdict> {
-    const address = request.socket.remoteAddress ?? 'unknown';
-    const refusal = checkRequest(request) ?? this.checkRoom() ?? this.checkRate(address);
+    const { addresses, connects } = this.context;
+    const address = addresses.of(request);
+    // Nothing of the request is read for who comes too often.
+    const refusal = refusalOf(connects.refusal(address)) ?? checkRequest(request) ?? this.checkRoom();
     if (refusal !== undefined) return { ok: false, refusal };
     try {
-      const { identity, by } = await this.context.authentication.identify(request.headers);
-      const { origin, host } = request.headers;
+      const { headers: given, url } = request;
+      const place = { url, connects: true, from: address };
+      const { identity, by } = await this.context.authentication.identify(given, place);
+      const { origin, host } = given;
       if (!this.context.origins.allows({ origin, host, byCookie: by === 'cookie' })) {
         return no(403, 'forbidden', 'Pages of this origin may not connect.');
       }
-      return { ok: true, identity };
+      return { ok: true, identity, address };
     } catch (error) {
       if (!(error instanceof TrunklineError)) throw error;
-      return no(ERRORS[error.code].status, error.code, error.message, { 'WWW-Authenticate': 'Bearer' });
+      const { code, message, retryAfterMs } = error;
+      const status = ERRORS[code].status;
+      const headers = status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
+      return { ok: false, refusal: { status, code, detail: message, retryAfterMs, headers } };
     }
   }
 
   /** Asked again in the very step of the upgrade: others may have come while the credential was verified. */
   checkRoom(identity?: Identity): Refusal | undefined {
-    const error = this.context.admission.refusal(identity);
-    if (error === undefined) return undefined;
-    const { code, message, retryAfterMs } = error;
-    return { status: ERRORS[code].status, code, detail: message, retryAfterMs };
+    return refusalOf(this.context.admission.refusal(identity));
   }
 
-  private checkRate(address: string): Refusal | undefined {
-    const waitMs = this.context.tables.connects.take(address, this.context.clock.now());
-    if (waitMs === 0) return undefined;
-    return {
-      status: 429,
-      code: 'rate_limited',
-      detail: 'Too many connections from this address.',
-      retryAfterMs: waitMs,
-    };
+  /** May a socket without identity come, one more from there. Asked in the step of the upgrade, as the room is. */
+  checkStranger(address: string): Refusal | undefined {
+    return refusalOf(this.context.strangers.refusal(address));
+  }
+
+  /** Counts a stranger that has come. */
+  enterStranger(address: string): Stranger {
+    return this.context.strangers.enter(address);
   }
 }
 
-function no(status: number, code: string, detail: string, headers: Record<string, string> = {}): Verdict {
-  return { ok: false, refusal: { status, code, detail, headers: status === 401 ? headers : {} } };
+function refusalOf(error: TrunklineError | undefined): Refusal | undefined {
+  if (error === undefined) return undefined;
+  const { code, message, retryAfterMs } = error;
+  return { status: ERRORS[code].status, code, detail: message, retryAfterMs };
+}
+
+function no(status: number, code: string, detail: string): Verdict {
+  return { ok: false, refusal: { status, code, detail } };
 }
 
 /** The rules of RFC 6455 §4.2.1, each with its own answer. */
 function checkRequest(request: IncomingMessage): Refusal | undefined {
-  const { headers, method, httpVersion, rawHeaders } = request;
+  const { headers, method, httpVersion } = request;
+  const fault = formFault(request);
+  if (fault !== undefined) return { ...fault, code: 'invalid_data' };
   // Node checks this for requests and not for upgrades (RFC 9112 §3.2); the same-origin rule stands on it.
-  if (rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length !== 1) {
+  if (headers.host === undefined)
     return { status: 400, code: 'invalid_data', detail: 'An upgrade request has one Host header.' };
-  }
   if (method !== 'GET') {
     return {
       status: 405,

@@ -2,6 +2,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { DATA_ANSWER, STRICT_TRANSPORT } from '../../auth/answer-headers.js';
 import { ERRORS, isErrorCode } from '../../protocol/codes.js';
 
 export interface Refusal {
@@ -32,9 +33,10 @@ export function refuse(socket: Duplex, { status, code, detail, retryAfterMs, hea
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
+    ...headerLines(DATA_ANSWER),
+    ...('encrypted' in socket ? headerLines(STRICT_TRANSPORT) : []),
     ...(retryAfterMs === undefined ? [] : [`Retry-After: ${Math.max(1, Math.ceil(retryAfterMs / 1000))}`]),
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...headerLines(headers),
   ];
   if (!socket.writable) {
     socket.destroy();
@@ -43,4 +45,8 @@ export function refuse(socket: Duplex, { status, code, detail, retryAfterMs, hea
   socket.on('error', () => socket.destroy());
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+function headerLines(headers: Readonly<Record<string, string>>): string[] {
+  return Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
 }

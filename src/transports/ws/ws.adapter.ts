@@ -7,6 +7,7 @@ import { Logger, type INestApplicationContext, type WsMessageHandler } from '@ne
 import { WsAdapter } from '@nestjs/platform-ws';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import type { Observable } from 'rxjs';
+import { isCutOff } from '../../limits/request-form.js';
 import { CustomHandlers } from './custom-events.js';
 import { Handshake, chooseSubprotocol } from './handshake.js';
 import { refuse } from './http-refusal.js';
@@ -113,6 +114,7 @@ export class TrunklineWsAdapter extends WsAdapter {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Between the upgrade event and the 101 the socket is nobody's: without a listener its error would end the process.
     socket.on('error', destroyIt);
+    if (isCutOff(socket)) return;
     const endpoint = this.endpoints.get(pathOf(request));
     if (endpoint === undefined) {
       this.leaveToOthers(socket);
@@ -138,15 +140,22 @@ export class TrunklineWsAdapter extends WsAdapter {
   ): Promise<void> {
     const verdict = await this.handshake.judge(request);
     if (!verdict.ok) return refuse(socket, verdict.refusal);
-    const full = this.handshake.checkRoom(verdict.identity);
+    const { identity, address } = verdict;
+    const onMainPath = server === this.endpoints.get(WS_PATH)?.server;
+    // Who comes to a gateway of the application is the application's to judge.
+    const strange = onMainPath && identity.kind === 'anonymous';
+    const full =
+      this.handshake.checkRoom(identity) ?? (strange ? this.handshake.checkStranger(address) : undefined);
     if (full !== undefined) return refuse(socket, full);
     if (socket.destroyed) return;
     server.handleUpgrade(request, socket, head, (client) => {
       socket.off('error', destroyIt);
       const ours = client as TrunklineSocket;
       ours.raw = socket;
-      ours.identity = verdict.identity;
-      ours.onMainPath = server === this.endpoints.get(WS_PATH)?.server;
+      ours.identity = identity;
+      ours.address = address;
+      ours.onMainPath = onMainPath;
+      if (strange) ours.beStranger(this.handshake.enterStranger(address));
       // `ws` closes with the right code by itself; without a listener its error would end the process.
       client.on('error', ignore);
       this.introduce(ours, request, callbacks);

@@ -91,8 +91,11 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const client = this as TrunklineSocket;
   client.messages++;
   const { session } = client;
-  if (isBinary) session?.receiveMalformed(BINARY);
-  else session?.receive((data as Buffer).toString('utf8'));
+  const bytes = (data as Buffer).length;
+  // Only a dry run comes here with more than a stranger may send; it counts.
+  client.stranger?.isTooMuch(bytes);
+  if (isBinary) session?.receiveMalformed(BINARY, bytes);
+  else session?.receive((data as Buffer).toString('utf8'), bytes);
 }
 
 function onPong(this: WebSocket): void {

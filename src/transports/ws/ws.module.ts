@@ -4,9 +4,9 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { Authentication } from '../../auth/authentication.js';
 import { OriginPolicy } from '../../auth/origin.js';
 import { Core } from '../../core/core.js';
-import type { Clock } from '../../core/ports/time.js';
-import { CLOCK } from '../../core/tokens.js';
-import { LimitTables } from '../../limits/limit-tables.js';
+import { Addresses } from '../../limits/address.js';
+import { ConnectLimit } from '../../limits/connect-limit.js';
+import { Strangers } from '../../limits/strangers.js';
 import { Handshake } from './handshake.js';
 import { TrunklineGateway } from './ws.gateway.js';
 import type { WsOptions } from './ws.options.js';
@@ -21,16 +21,20 @@ export class WsModule {
         { provide: WS_OPTIONS, useValue: options },
         {
           provide: Handshake,
-          inject: [Authentication, OriginPolicy, LimitTables, Core, CLOCK],
+          inject: [Authentication, OriginPolicy, Addresses, ConnectLimit, Strangers, Core],
           useFactory: (
-            ...[authentication, origins, tables, core, clock]: [
+            ...[authentication, origins, addresses, connects, strangers, core]: [
               Authentication,
               OriginPolicy,
-              LimitTables,
+              Addresses,
+              ConnectLimit,
+              Strangers,
               Core,
-              Clock,
             ]
-          ) => new Handshake({ authentication, origins, tables, admission: core.admission, clock }),
+          ) => {
+            const { admission } = core;
+            return new Handshake({ authentication, origins, addresses, connects, strangers, admission });
+          },
         },
         TrunklineGateway,
       ],

@@ -7,6 +7,7 @@ import type { Identity } from '../../core/identity.js';
 import type { Link } from '../../core/ports/link.js';
 import type { Session } from '../../core/session.js';
 import { CLOSE } from '../../protocol/codes.js';
+import type { Stranger } from '../../limits/strangers.js';
 import type { CustomHandlers } from './custom-events.js';
 import { textFrame } from './ws.format.js';
 
@@ -16,7 +17,12 @@ interface Receiver {
   /** 0: between frames. */
   readonly _state: number;
   readonly _bufferedBytes: number;
+  /** Bytes of one message; read at each. */
+  _maxPayload: number;
 }
+
+/** What `ws` says of a message over that bound. */
+const TOO_LONG = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 
 /**
  * State lives on the socket object and its listeners are shared functions, since each closure costs memory ten thousand times.
@@ -28,6 +34,12 @@ export class TrunklineSocket extends WebSocket implements Link {
   identity: Identity | undefined;
   session: Session | undefined;
   handlers: CustomHandlers | undefined;
+  /** As the limits count it. */
+  address: string | undefined;
+  /** Set while it has neither identity nor subscription. */
+  stranger: Stranger | undefined;
+  /** What everybody may send; kept while a stranger may send less. */
+  private usualPayload = 0;
   gateway: { forget(client: TrunklineSocket, code: number): void } | undefined;
   /** On `/ws`, where a session answers; other paths belong to gateways of the application. */
   onMainPath = false;
@@ -43,16 +55,44 @@ export class TrunklineSocket extends WebSocket implements Link {
     return this.raw?.writableLength ?? 0;
   }
 
+  /* eslint-disable no-underscore-dangle -- private names of `ws`; one of them is written */
   /** A message has begun and not ended. `ws` tells only whole messages, so its receiver is asked; the version is pinned. */
   get midMessage(): boolean {
-    /* eslint-disable no-underscore-dangle -- private names of `ws`, read only */
-    const receiver = (this as unknown as { _receiver?: Receiver })._receiver;
+    const { receiver } = this;
     if (receiver === undefined) return false;
     return receiver._fragmented !== 0 || receiver._state !== 0 || receiver._bufferedBytes > 0;
-    /* eslint-enable no-underscore-dangle */
   }
 
+  /** Bounds what it may send before a byte of it is kept: `ws` has one bound for all sockets, so its receiver is told. */
+  beStranger(stranger: Stranger): void {
+    this.stranger = stranger;
+    this.once('close', () => stranger.leave());
+    this.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === TOO_LONG && this.stranger !== undefined) stranger.isTooMuch(Infinity);
+    });
+    const { receiver } = this;
+    if (receiver === undefined || stranger.takes === 0) return;
+    this.usualPayload = receiver._maxPayload;
+    receiver._maxPayload = Math.min(stranger.takes, receiver._maxPayload);
+  }
+
+  /** Every way out of being a stranger has its answer, and answers are written here. */
+  private lookAgain(): void {
+    const { session } = this;
+    if (session === undefined) return;
+    if (session.identity.kind === 'anonymous' && session.subscriptions.size === 0) return;
+    this.stranger?.leave();
+    this.stranger = undefined;
+    if (this.usualPayload > 0 && this.receiver !== undefined) this.receiver._maxPayload = this.usualPayload;
+  }
+
+  private get receiver(): Receiver | undefined {
+    return (this as unknown as { _receiver?: Receiver })._receiver;
+  }
+  /* eslint-enable no-underscore-dangle */
+
   write(batch: Batch): boolean {
+    if (this.stranger !== undefined) this.lookAgain();
     const { raw } = this;
     if (raw === undefined || !raw.writable) return true;
     if (raw.write(batch.bytes())) return true;
