@@ -144,24 +144,24 @@ describe('POST /api/users/{user}/revocations', () => {
 describe('a revoked token', () => {
   it('is refused in the words of any other bad credential', async () => {
     const user = newUser();
+    const old = server.token(user);
     await revoke(user);
     const bad = signToken({ sub: user }, 'another-secret-that-is-long-enough-0123');
     const [revoked, forged] = await Promise.all(
-      [server.token(user), bad].map(async (token) => (await refused(server.wsUrl, { token })).body),
+      [old, bad].map(async (token) => (await refused(server.wsUrl, { token })).body),
     );
     expect(revoked).toBe(forged);
-    const calls = await Promise.all(
-      [server.token(user), bad].map((token) => backend.as(token).get('/api/sessions?user=x')),
-    );
+    const calls = await Promise.all([old, bad].map((token) => backend.as(token).get('/api/sessions?user=x')));
     expect(calls.map(({ status }) => status)).toEqual([401, 401]);
     expect(calls[0]?.text).toBe(calls[1]?.text);
   });
 
   it('closes a stranger who brings it with 4002, as any bad token does', async () => {
     const user = newUser();
+    const token = server.token(user);
     await revoke(user);
     const stranger = await server.join(undefined);
-    stranger.send({ event: 'authenticate', id: 1, data: { token: server.token(user) } });
+    stranger.send({ event: 'authenticate', id: 1, data: { token } });
     expect((await stranger.closed).code).toBe(4002);
   });
 
