@@ -20,7 +20,7 @@ export const DATA_ANSWER: Readonly<Record<string, string>> = {
 /** A year. Without `includeSubDomains`: other hosts of the domain are not ours to speak for. */
 export const STRICT_TRANSPORT = { 'Strict-Transport-Security': 'max-age=31536000' } as const;
 
-const DATA_PATHS = ['/api', '/sse', '/poll', '/health', '/metrics'];
+const DATA_PATHS = ['/api', '/sse', '/poll', '/metrics'];
 
 /** `secure`: this server itself speaks TLS. Over plain HTTP a browser ignores the promise, and a proxy makes its own. */
 export function answerHeaders({ secure }: { readonly secure: boolean }): RequestHandler {

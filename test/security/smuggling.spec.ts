@@ -128,12 +128,22 @@ describe('directly', () => {
     },
   );
 
-  it('an upgrade hidden behind a refused request opens nothing', async () => {
+  it('an upgrade hidden behind a refused request opens nothing, and is not even looked at', async () => {
     const upgrade =
       'GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
-    const { statuses, closed } = await send(server.port, get('GET http://a/ HTTP/1.1') + upgrade);
-    expect([statuses, closed]).toEqual([[400], true]);
-    expect(server.stats().sessions).toBe(0);
+    const strict = await startE2e({ rules: RULES, env: { TRUNKLINE_CONNECT_RATE: '1/1m' } });
+    try {
+      for (let at = 0; at < 5; at++) {
+        const { statuses, closed } = await send(strict.port, get('GET http://a/ HTTP/1.1') + upgrade);
+        expect([statuses, closed]).toEqual([[400], true]);
+        expect(strict.stats().sessions).toBe(0);
+      }
+      // Had one been looked at, it would have been counted, and there would be no place for this one.
+      await (await strict.join('ana')).ok('ping');
+      await (await strict.join('ben')).ok('ping');
+    } finally {
+      await strict.close();
+    }
   });
 
   it('a body on a GET is read as its body and not as the next request', async () => {
