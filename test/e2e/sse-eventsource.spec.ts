@@ -109,8 +109,12 @@ describe('an EventSource', () => {
     // A refused connection counts as a failed one: it comes back. Before the first `ready` it has no place yet.
     await until(() => readers.every(({ sessions }) => sessions.length > 0), 'all to have begun', 15_000);
     let published = 0;
+    const { drawn } = proxy;
+    const hurt = (): boolean =>
+      drawn.size > 5 && Math.max(...readers.map(({ sessions }) => sessions.length)) > 2;
     const end = performance.now() + 5000;
-    while (performance.now() < end) {
+    // A busy machine opens fewer connections in that time, and meets fewer faults.
+    while (performance.now() < end || (!hurt() && performance.now() < end + 5000)) {
       await server.realtime.publish('room:chaos', 'tick', {
         n: ++published,
         filler: 'x'.repeat(published % 300),
@@ -126,8 +130,7 @@ describe('an EventSource', () => {
       );
       expect(refused).toEqual([]);
     }
-    expect(Math.max(...readers.map(({ sessions }) => sessions.length))).toBeGreaterThan(2);
-    expect(proxy.drawn.size).toBeGreaterThan(5);
+    expect(hurt()).toBe(true);
   }, 60_000);
 
   it('whose user was disconnected for good comes back once, is told 204, and stays away', async () => {
