@@ -51,7 +51,7 @@ function fail(why: string): number {
 }
 
 function wholeNumber(name: string, text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}".`);
+  if (!/^[0-9]{1,10}$/.test(text)) throw new Error(`--${name} is a whole number, not "${text}".`);
   return Number(text);
 }
 
