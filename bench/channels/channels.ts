@@ -1,16 +1,14 @@
 // Scenario `channels`: what a hundred thousand channels on one instance over Redis cost in memory, and how long they are deaf after a
 // restart of Redis. Apart from the others, since no deliveries are measured. Starts Redis and the server, prints the table.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
+import { saveResult, wholeNumbers } from '../lib/apart.js';
 import { BenchError } from '../lib/bench-error.js';
 import { choosePinning, type Pinning } from '../lib/cpus.js';
-import { describeMachine, describeVersions } from '../lib/machine.js';
 import { freePort } from '../lib/measure.js';
-import { projectDir, resultsDir } from '../lib/paths.js';
 import { type Running, startProgram, stopProgram } from '../lib/processes.js';
 import { median } from '../lib/stats.js';
 import { newSecret, signToken } from '../servers/token.js';
@@ -61,39 +59,15 @@ export async function channelsBench(args: readonly string[]): Promise<void> {
     `\n## channels\n\n${total} channels with history, each heard by one of ${plan.sessions} sessions on one instance over Redis;`,
   );
   console.log(`median of ${plan.rounds} rounds\n\n${tableOf(samples)}`);
-  const file = join(resultsDir, ...(isDeepStrictEqual(plan, STANDARD) ? [] : ['local']), 'channels.json');
-  const result = {
-    scenario: 'channels',
-    date: new Date().toISOString(),
-    machine: describeMachine(),
-    versions: describeVersions(),
-    cores: pinning ?? 'not pinned',
-    settings: plan,
-    samples,
-  };
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  console.log(`\nwritten to ${relative(projectDir, file)}`);
+  saveResult({ scenario: 'channels', plan, standard: STANDARD, pinning, rest: { samples } });
 }
 
 function readPlan(args: readonly string[]): Plan {
-  try {
-    const text = { type: 'string' } as const;
-    const { values } = parseArgs({
-      args: [...args],
-      options: { sessions: text, 'channels-each': text, rounds: text },
-    });
-    const plan = {
-      sessions: Number(values.sessions ?? STANDARD.sessions),
-      channelsEach: Number(values['channels-each'] ?? STANDARD.channelsEach),
-      rounds: Number(values.rounds ?? STANDARD.rounds),
-    };
-    if (Object.values(plan).some((value) => !Number.isInteger(value) || value < 1))
-      throw new Error('--sessions, --channels-each and --rounds take whole numbers above 0');
-    return plan;
-  } catch (error) {
-    throw new BenchError(error instanceof Error ? error.message : String(error));
-  }
+  const given = wholeNumbers(args, ['sessions', 'channels-each', 'rounds']);
+  const [sessions = STANDARD.sessions] = given.sessions ?? [];
+  const [channelsEach = STANDARD.channelsEach] = given['channels-each'] ?? [];
+  const [rounds = STANDARD.rounds] = given.rounds ?? [];
+  return { sessions, channelsEach, rounds };
 }
 
 async function measured(plan: Plan, pinning: Pinning | undefined): Promise<Sample> {

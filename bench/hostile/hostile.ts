@@ -1,17 +1,13 @@
 // Scenario `hostile`: how late messages come to 1,000 honest sockets while 20,000 hostile connects a minute arrive, beside how late they come
 // without. Apart from the others, since two programs load the server. Starts all of them, prints the table.
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { saveResult, wholeNumbers } from '../lib/apart.js';
 import { BenchError } from '../lib/bench-error.js';
 import { choosePinning, type Pinning } from '../lib/cpus.js';
 import { buildLoadClient, loadArguments, type LoadTarget } from '../lib/load.js';
-import { describeMachine, describeVersions } from '../lib/machine.js';
 import { freePort } from '../lib/measure.js';
-import { projectDir, resultsDir } from '../lib/paths.js';
 import { type Running, startProgram, stopProgram } from '../lib/processes.js';
 import { median, medianRatio } from '../lib/stats.js';
 import { newSecret, signToken } from '../servers/token.js';
@@ -74,42 +70,22 @@ export async function hostileBench(args: readonly string[]): Promise<void> {
   console.log(
     `\n## hostile\n\n${about};\nmedian of ${plan.rounds} rounds\n\n${tableOf(rounds)}\n\n${answersOf(rounds)}`,
   );
-  const file = join(resultsDir, ...(isDeepStrictEqual(plan, STANDARD) ? [] : ['local']), 'hostile.json');
-  const result = {
+  saveResult({
     scenario: 'hostile',
-    date: new Date().toISOString(),
-    machine: describeMachine(),
-    versions: describeVersions(),
-    cores: pinning ?? 'not pinned',
-    settings: plan,
-    ratio: ratioOf(rounds),
-    rounds,
-  };
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  console.log(`\nwritten to ${relative(projectDir, file)}`);
+    plan,
+    standard: STANDARD,
+    pinning,
+    rest: { ratio: ratioOf(rounds), rounds },
+  });
 }
 
 function readPlan(args: readonly string[]): Plan {
-  try {
-    const text = { type: 'string' } as const;
-    const { values } = parseArgs({
-      args: [...args],
-      options: { rounds: text, seconds: text, sockets: text, 'per-minute': text },
-    });
-    const plan = {
-      ...STANDARD,
-      rounds: Number(values.rounds ?? STANDARD.rounds),
-      seconds: Number(values.seconds ?? STANDARD.seconds),
-      sockets: Number(values.sockets ?? STANDARD.sockets),
-      perMinute: Number(values['per-minute'] ?? STANDARD.perMinute),
-    };
-    if (Object.values(plan).some((value) => !Number.isInteger(value) || value < 1))
-      throw new Error('--rounds, --seconds, --sockets and --per-minute take whole numbers above 0');
-    return plan;
-  } catch (error) {
-    throw new BenchError(error instanceof Error ? error.message : String(error));
-  }
+  const given = wholeNumbers(args, ['rounds', 'seconds', 'sockets', 'per-minute']);
+  const [rounds = STANDARD.rounds] = given.rounds ?? [];
+  const [seconds = STANDARD.seconds] = given.seconds ?? [];
+  const [sockets = STANDARD.sockets] = given.sockets ?? [];
+  const [perMinute = STANDARD.perMinute] = given['per-minute'] ?? [];
+  return { ...STANDARD, rounds, seconds, sockets, perMinute };
 }
 
 /** One server for both sides of a ratio; the attack comes second, so that nothing of it is left in the calm. */

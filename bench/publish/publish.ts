@@ -1,16 +1,12 @@
 // Scenario `publish`, apart from the others since no socket takes part: what a history publish over Redis costs its process, beside a
 // bare `publish` of the client library. Starts a Redis and the measured process, prints the table.
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { saveResult, wholeNumbers } from '../lib/apart.js';
 import { BenchError } from '../lib/bench-error.js';
 import { choosePinning } from '../lib/cpus.js';
-import { describeMachine, describeVersions } from '../lib/machine.js';
 import { freePort } from '../lib/measure.js';
-import { projectDir, resultsDir } from '../lib/paths.js';
 import { type Running, startProgram, stopProgram } from '../lib/processes.js';
 import { median, medianRatio } from '../lib/stats.js';
 
@@ -62,36 +58,22 @@ export async function publishBench(args: readonly string[]): Promise<void> {
   const rows = Object.entries(found).flatMap(([inFlight, samples]) => rowsOf(Number(inFlight), samples));
   console.log(`\n## publish\n\nhistory publish over Redis, in process; median of ${plan.rounds} rounds\n`);
   console.log(tableOf(rows));
-  const file = join(resultsDir, ...(isDeepStrictEqual(plan, STANDARD) ? [] : ['local']), 'publish.json');
-  const result = {
+  saveResult({
     scenario: 'publish',
-    date: new Date().toISOString(),
-    machine: describeMachine(),
-    versions: { ...describeVersions(), ioredis: ioredisVersion() },
-    cores: pinning ?? 'not pinned',
-    settings: plan,
-    rows,
-    samples: found,
-  };
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  console.log(`\nwritten to ${relative(projectDir, file)}`);
+    plan,
+    standard: STANDARD,
+    pinning,
+    versions: { ioredis: ioredisVersion() },
+    rest: { rows, samples: found },
+  });
 }
 
 function readPlan(args: readonly string[]): PublishPlan {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { rounds: { type: 'string' }, 'in-flight': { type: 'string' } },
-    });
-    const rounds = values.rounds === undefined ? STANDARD.rounds : Number(values.rounds);
-    const inFlight = values['in-flight']?.split(',').map(Number) ?? STANDARD.inFlight;
-    if ([rounds, ...inFlight].some((value) => !Number.isInteger(value) || value < 1))
-      throw new Error('--rounds and --in-flight take whole numbers above 0');
-    return { ...STANDARD, rounds, inFlight };
-  } catch (error) {
-    throw new BenchError(error instanceof Error ? error.message : String(error));
-  }
+  const { rounds: [rounds = STANDARD.rounds] = [], 'in-flight': inFlight = STANDARD.inFlight } = wholeNumbers(
+    args,
+    ['rounds', 'in-flight'],
+  );
+  return { ...STANDARD, rounds, inFlight };
 }
 
 async function measured(plan: PublishPlan, pinning: ReturnType<typeof choosePinning>): Promise<Found> {

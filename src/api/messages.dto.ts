@@ -6,12 +6,12 @@ import { isEventName, isKey } from '../protocol/names.js';
 import { Holds, isPositionText } from './dto.js';
 import { KEY_RULE } from './params.js';
 
-export const EVENT_RULE = 'must be a name of 1 to 64 characters';
-export const SESSION_RULE = 'must be a session id';
+const EVENT_RULE = 'must be a name of 1 to 64 characters';
+const SESSION_RULE = 'must be a session id';
 
 const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export function isSessionId(value: unknown): boolean {
+function isSessionId(value: unknown): boolean {
   return typeof value === 'string' && SESSION_ID.test(value);
 }
 

@@ -1,13 +1,14 @@
 // The JSON file of API keys: read at the start, and again when it has changed. A bad file changes nothing. Says nothing of a key but its name.
 
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { SCOPES } from '../core/identity.js';
 import type { CoreLogger } from '../core/ports/application.js';
-import type { Cancel, Clock } from '../core/ports/time.js';
+import type { Clock } from '../core/ports/time.js';
 import { parseChannelPattern } from '../protocol/channel-pattern.js';
 import { ApiKeys, digestOf, UNNAMED, type ApiKeyEntry } from './api-keys.js';
 import { MIN_API_KEY_LENGTH, type AuthOptions } from './auth.options.js';
+import { FileWatch } from './file-watch.js';
 
 /** Bytes of the file, and keys in it. */
 const MAX_BYTES = 1_048_576;
@@ -156,33 +157,25 @@ export interface ApiKeysFileParts {
 }
 
 export class ApiKeysFile {
-  private seen: string;
-  private cancel: Cancel | undefined;
-  private readonly onHangUp = (): void => this.reload();
+  private readonly watch: FileWatch;
 
   constructor(private readonly parts: ApiKeysFileParts) {
-    this.seen = stateOf(parts.path);
+    const { path, clock } = parts;
+    const onChange = (): void => this.reload();
+    this.watch = new FileWatch({ paths: [path], everyMs: LOOK_EVERY_MS, clock, onChange });
   }
 
-  /**
-   * Looks once a second, since what watches files loses them when a secret is mounted anew; and at once on SIGHUP, as other servers do.
-   */
   start(): void {
-    if (this.cancel !== undefined) return;
-    process.on('SIGHUP', this.onHangUp);
-    this.arm();
+    this.watch.start();
   }
 
   stop(): void {
-    this.cancel?.();
-    this.cancel = undefined;
-    process.off('SIGHUP', this.onHangUp);
+    this.watch.stop();
   }
 
   /** A file that is not good is told once, and the keys stay as they were. */
-  reload(): void {
+  private reload(): void {
     const { path, keys, logger } = this.parts;
-    this.seen = stateOf(path);
     try {
       const read = readApiKeysFile(path);
       keys.replace(read);
@@ -192,17 +185,4 @@ export class ApiKeysFile {
       logger.error('The new API keys are not good; the old ones stay.', { reason });
     }
   }
-
-  private arm(): void {
-    this.cancel = this.parts.clock.after(LOOK_EVERY_MS, () => {
-      this.arm();
-      if (stateOf(this.parts.path) !== this.seen) this.reload();
-    });
-  }
-}
-
-/** Times, size and inode: a file that was replaced within one tick of the clock has another inode. */
-function stateOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat === undefined ? 'none' : `${stat.mtimeNs}/${stat.ctimeNs}/${stat.size}/${stat.ino}`;
 }

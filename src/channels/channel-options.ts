@@ -2,7 +2,9 @@
 
 import { z } from 'zod';
 import {
+  ACCESS_LEVELS,
   DEFAULT_POLICY,
+  OVERFLOW_POLICIES,
   type Access,
   type ChannelPolicy,
   type HistoryPolicy,
@@ -48,10 +50,10 @@ export interface HistoryOptions {
 
 const MAX_HISTORY = 1_000_000;
 
-const oneOf = <const T extends readonly [string, ...string[]]>(...names: T) =>
+const oneOf = <const T extends string>(names: readonly T[]) =>
   z.enum(names, { error: `must be one of ${names.map((name) => `"${name}"`).join(', ')}` });
-const access = oneOf('anyone', 'authenticated', 'capability', 'backend', 'nobody');
-const overflow = oneOf('disconnect', 'drop-oldest', 'drop-newest', 'conflate');
+const access = oneOf(ACCESS_LEVELS);
+const overflow = oneOf(OVERFLOW_POLICIES);
 const flag = z.boolean({ error: 'must be true or false' });
 const events = z.array(
   z.custom<string>(isEventName, {

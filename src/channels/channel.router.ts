@@ -3,6 +3,7 @@
 
 import { Inject, Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { ChannelRouter, ResolvedChannel } from '../core/ports/application.js';
+import { RecentMap } from '../core/ports/recent-map.js';
 import { compareSpecificity, parseChannelPattern } from '../protocol/channel-pattern.js';
 import type { ChannelFamily } from './channel-class.js';
 import { toPolicy } from './channel-options.js';
@@ -11,8 +12,8 @@ import { ChannelExplorer } from './channel.explorer.js';
 import { CHANNEL_RULES } from './channels.tokens.js';
 import type { ChannelRule } from './rules-file.js';
 
-/** Channels kept in each of the two generations of the cache; a resolved channel takes about 300 bytes. */
-const GENERATION = 5000;
+/** Channels that are remembered; each takes about 300 bytes. */
+const KNOWN = 10_000;
 
 @Injectable()
 export class PatternRouter implements ChannelRouter, OnModuleInit {
@@ -20,8 +21,7 @@ export class PatternRouter implements ChannelRouter, OnModuleInit {
   private readonly rules: readonly ChannelFamily[];
   private families: readonly ChannelFamily[] = [];
   private version = -1;
-  private young = new Map<string, ResolvedChannel>();
-  private old = new Map<string, ResolvedChannel>();
+  private known = new RecentMap<ResolvedChannel>(KNOWN);
 
   constructor(
     @Inject(ChannelExplorer) private readonly explorer: ChannelExplorer,
@@ -41,10 +41,10 @@ export class PatternRouter implements ChannelRouter, OnModuleInit {
 
   resolve(channel: string): ResolvedChannel | undefined {
     this.refresh();
-    const young = this.young.get(channel);
-    if (young !== undefined) return young;
-    const found = this.old.get(channel) ?? this.find(channel);
-    if (found !== undefined) this.keep(found);
+    const known = this.known.get(channel);
+    if (known !== undefined) return known;
+    const found = this.find(channel);
+    if (found !== undefined) this.known.set(channel, found);
     return found;
   }
 
@@ -56,21 +56,11 @@ export class PatternRouter implements ChannelRouter, OnModuleInit {
     return undefined;
   }
 
-  /** Two generations are as good as an exact order of use here, and a hit costs one look-up. */
-  private keep(resolved: ResolvedChannel): void {
-    if (this.young.size >= GENERATION) {
-      this.old = this.young;
-      this.young = new Map();
-    }
-    this.young.set(resolved.channel, resolved);
-  }
-
   private refresh(): void {
     this.explorer.refresh();
     if (this.version === this.explorer.version) return;
     this.version = this.explorer.version;
-    this.young.clear();
-    this.old.clear();
+    this.known = new RecentMap(KNOWN);
     const shapes = new Map(this.explorer.families.map((family) => [shapeOf(family.pattern.text), family]));
     const rules = this.rules.filter(({ pattern }) => {
       const owner = shapes.get(shapeOf(pattern.text));

@@ -3,6 +3,7 @@
 import type { GapPush } from '../protocol/frames.js';
 import type { DroppableFrame, Frame, Mark } from './batch.js';
 import { OVERFLOW_GAP } from './policy.js';
+import { isReplaced } from './resume.js';
 
 export interface BacklogBounds {
   /** Bytes; Infinity for none. */
@@ -215,16 +216,9 @@ export class Backlog {
   }
 }
 
-/** The log was replaced: a reader stands at the end of the gap, even at 0 when the new log is empty. */
-const REPLACED: ReadonlySet<GapPush['reason']> = new Set<GapPush['reason']>([
-  'epoch_changed',
-  'id_mismatch',
-  'ahead',
-]);
-
 /** Where a reader stands after a gap; undefined for one of events without offsets, which moves nobody. */
 export function gapMark({ channel, epoch, to, reason }: GapPush): Mark | undefined {
-  return to > 0 || REPLACED.has(reason) ? { channel, epoch, offset: to, id: '' } : undefined;
+  return to > 0 || isReplaced(reason) ? { channel, epoch, offset: to, id: '' } : undefined;
 }
 
 export function gapFrame(push: GapPush, bytes: Buffer): Frame {

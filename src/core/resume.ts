@@ -1,7 +1,7 @@
 // What a position is worth against the log: exactly what was missed, in order, or a refusal with its reason. Pure; asks no log.
 
 import type { Position } from '../protocol/position.js';
-import type { Publication, ResumeRefusal } from '../protocol/publication.js';
+import type { GapReason, Publication, ResumeRefusal } from '../protocol/publication.js';
 import type { LogSlice, ReadOptions } from './ports/backplane.js';
 
 export interface ResumeBounds {
@@ -48,4 +48,11 @@ function refusal(
 /** Bytes of their payloads. */
 export function bytesOf(publications: readonly Publication[]): number {
   return publications.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0);
+}
+
+const REPLACED: ReadonlySet<GapReason> = new Set<GapReason>(['epoch_changed', 'id_mismatch', 'ahead']);
+
+/** The log was replaced: offsets of before mean nothing in it, and a reader stands at its end, even at 0 when it is empty. */
+export function isReplaced(reason: GapReason): boolean {
+  return REPLACED.has(reason);
 }

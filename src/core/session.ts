@@ -118,7 +118,7 @@ export class Session implements Listener, OutboxOwner {
     this.context.onIdentity(this, before);
   }
 
-  /** One frame from the peer. Frames are handled strictly one after another; each gets its answer. */
+  /** One frame from the peer. Frames are handled one after another, but for publishes that follow each other; each gets its answer in turn. */
   receive(input: string, bytes = input.length): void {
     if (this.ended || this.flooded) return;
     const waitMs = this.metered(bytes);

@@ -1,9 +1,9 @@
-// The gate of one session: frames and bytes a second, as two buckets in one object, since there is one for each connection.
+// The gate of one session: a bucket of frames and one of bytes, each under its own name.
 
 import type { RateGate } from '../core/ports/application.js';
 import type { LimitLedger } from '../core/ports/limits.js';
 import type { Rate } from '../core/ports/rate.js';
-import { BURST } from './token-bucket.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** Shared by all sessions of a kind. */
 export interface SessionRates {
@@ -13,38 +13,22 @@ export interface SessionRates {
 }
 
 export class SessionGate implements RateGate {
-  private frames: number;
-  private bytes: number;
-  private at = 0;
+  private readonly frames: TokenBucket;
+  private readonly bytes: TokenBucket;
 
   constructor(private readonly rates: SessionRates) {
-    this.frames = rates.frames.count * BURST;
-    this.bytes = rates.bytes.count * BURST;
+    this.frames = new TokenBucket(rates.frames);
+    this.bytes = new TokenBucket(rates.bytes);
   }
 
-  /** A frame over the bytes of a whole burst passes when the bucket is full, and leaves a debt. */
   take(nowMs: number, bytes = 0): number {
     const { frames, bytes: volume, ledger } = this.rates;
-    // A clock that steps back must not take tokens away.
-    const elapsed = this.at === 0 ? 0 : Math.max(0, nowMs - this.at);
-    this.at = nowMs;
-    let waitMs = 0;
-    if (frames.count > 0) {
-      const most = frames.count * BURST;
-      this.frames = Math.min(most, this.frames + (elapsed * frames.count) / frames.periodMs);
-      if (this.frames >= 1) this.frames -= 1;
-      else if (ledger.refuses('frames', '')) waitMs = ((1 - this.frames) * frames.periodMs) / frames.count;
-    }
-    if (volume.count > 0) {
-      const most = volume.count * BURST;
-      this.bytes = Math.min(most, this.bytes + (elapsed * volume.count) / volume.periodMs);
-      const needed = Math.min(bytes, most);
-      // A frame that is refused already is not carried out, so it costs nothing more.
-      if (this.bytes >= needed) this.bytes -= waitMs > 0 ? 0 : bytes;
-      else if (ledger.refuses('bytes', ''))
-        waitMs = Math.max(waitMs, ((needed - this.bytes) * volume.periodMs) / volume.count);
-    }
-    return Math.ceil(waitMs);
+    let waitMs = frames.count === 0 ? 0 : this.frames.take(nowMs);
+    if (waitMs > 0 && !ledger.refuses('frames', '')) waitMs = 0;
+    if (volume.count === 0) return waitMs;
+    // A frame that is refused already is not carried out, so it costs nothing more.
+    const fullMs = waitMs > 0 ? this.bytes.wait(nowMs, bytes) : this.bytes.take(nowMs, bytes);
+    return fullMs > 0 && ledger.refuses('bytes', '') ? Math.max(waitMs, fullMs) : waitMs;
   }
 }
 

@@ -2,7 +2,7 @@
 // a tenth of the limit at a time, and learns by the answer what they have told. Knows no store but a function that adds.
 
 import type { Rate } from '../core/ports/rate.js';
-import { RecentMap } from './recent-map.js';
+import { RecentMap } from '../core/ports/recent-map.js';
 
 /** Adds to a counter that all instances share, and gives its sum. Rejects when it is away. */
 export type AddShared = (name: string, amount: number, ttlMs: number) => Promise<number>;
@@ -35,6 +35,13 @@ export interface Counted {
   readonly endsAt: number;
 }
 
+interface Telling {
+  readonly key: string;
+  readonly window: Window;
+  readonly rate: Rate;
+  readonly add: AddShared;
+}
+
 /** What an instance keeps to itself, as a part of the limit: the error of the count, and a tenth of the questions. */
 const SHARE = 0.1;
 
@@ -60,7 +67,9 @@ export class SharedWindows {
     const endsAt = (index + 1) * rate.periodMs;
     if (sum > 0 && sum + cost > rate.count) return { sum, over: true, endsAt };
     window.used += cost;
-    if (window.used - window.told >= shareOf(rate) && !window.asking) void this.tell(key, window, rate);
+    const { add } = this.parts;
+    if (add !== undefined && !window.asking && window.used - window.told >= shareOf(rate))
+      void this.tell({ key, window, rate, add });
     return { sum: sum + cost, over: false, endsAt };
   }
 
@@ -74,9 +83,8 @@ export class SharedWindows {
   }
 
   /** While the store is away this instance counts alone; what it could not tell is not told again, since it may have been heard. */
-  private async tell(key: string, window: Window, rate: Rate): Promise<void> {
-    const { name, add } = this.parts;
-    if (add === undefined) return;
+  private async tell({ key, window, rate, add }: Telling): Promise<void> {
+    const { name } = this.parts;
     window.asking = true;
     try {
       while (window.used - window.told >= shareOf(rate)) {

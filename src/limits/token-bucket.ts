@@ -1,13 +1,12 @@
 // Token buckets: one, and a bounded table of them. Time is handed in; 0.1 to 0.4 µs a check by the size of the table.
 
-import type { RateGate } from '../core/ports/application.js';
 import type { Rate } from '../core/ports/rate.js';
-import { RecentMap } from './recent-map.js';
+import { RecentMap } from '../core/ports/recent-map.js';
 
 /** A burst of this many times the rate may come at once. */
 export const BURST = 2;
 
-export class TokenBucket implements RateGate {
+export class TokenBucket {
   private tokens: number;
   private at = 0;
 

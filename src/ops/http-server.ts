@@ -2,6 +2,7 @@
 
 import type { Server } from 'node:http';
 import type { CoreLogger } from '../core/ports/application.js';
+import { Seldom } from '../core/ports/seldom.js';
 
 export interface ServerBounds {
   /** Milliseconds an idle connection is kept for the next request. */
@@ -56,13 +57,11 @@ export function boundServer(
 }
 
 function warnOfDrops(server: Server, maxConnections: number, logger: CoreLogger): void {
-  let dropped = 0;
-  let warnedAt = -WARN_EVERY_MS;
+  const seldom = new Seldom(WARN_EVERY_MS);
   server.on('drop', () => {
-    dropped++;
-    const now = performance.now();
-    if (now - warnedAt < WARN_EVERY_MS) return;
-    warnedAt = now;
+    const untold = seldom.due('drop', performance.now());
+    if (untold === undefined) return;
+    const dropped = untold + 1;
     logger.warn('Connections are closed unread: as many as may be are open.', { maxConnections, dropped });
   });
 }

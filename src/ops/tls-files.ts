@@ -1,9 +1,11 @@
 // Certificate and key of the server: read at the start, read again when the files change. Knows no server beyond its secure context.
 
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { FileWatch } from '../auth/file-watch.js';
 import type { CoreLogger } from '../core/ports/application.js';
+import { SYSTEM_CLOCK } from '../core/ports/time.js';
 
 export interface TlsPair {
   readonly cert: Buffer;
@@ -27,14 +29,10 @@ export interface TlsPaths {
 const HANDSHAKE_MS = 10_000;
 
 export class TlsFiles {
-  private seen: string;
-
   constructor(
     private readonly paths: TlsPaths,
     private readonly logger: CoreLogger,
-  ) {
-    this.seen = this.state();
-  }
+  ) {}
 
   /** Throws when a file cannot be read, or they are no pair. */
   read(): TlsPair {
@@ -48,26 +46,17 @@ export class TlsFiles {
     return pair;
   }
 
-  /**
-   * Looks every `everyMs`, by polling, since what watches files loses them when a secret is mounted anew; and at once on SIGHUP, as other
-   * servers do. New handshakes get the new certificate; connections that are open stay as they are.
-   */
+  /** New handshakes get a new certificate; connections that are open stay as they are. */
   follow(server: SecureServer, everyMs: number): void {
-    const timer = setInterval(() => {
-      if (this.state() !== this.seen) this.reload(server);
-    }, everyMs);
-    timer.unref();
-    const onHangUp = (): void => this.reload(server);
-    process.on('SIGHUP', onHangUp);
-    server.once('close', () => {
-      clearInterval(timer);
-      process.off('SIGHUP', onHangUp);
-    });
+    const { certFile, keyFile } = this.paths;
+    const onChange = (): void => this.reload(server);
+    const watch = new FileWatch({ paths: [certFile, keyFile], everyMs, clock: SYSTEM_CLOCK, onChange });
+    watch.start();
+    server.once('close', () => watch.stop());
   }
 
   /** A pair that does not fit is told once, and the old one stays. */
-  reload(server: SecureServer): void {
-    this.seen = this.state();
+  private reload(server: SecureServer): void {
     try {
       const { cert, key, minVersion } = this.read();
       server.setSecureContext({ cert, key, minVersion });
@@ -78,14 +67,4 @@ export class TlsFiles {
       this.logger.error('The new certificate or key is not good; the old ones stay.', { reason });
     }
   }
-
-  /** Time, size and inode of both: a file that was replaced within one tick of the clock has another inode. */
-  private state(): string {
-    return [this.paths.certFile, this.paths.keyFile].map(stateOf).join(' ');
-  }
-}
-
-function stateOf(file: string): string {
-  const stat = statSync(file, { throwIfNoEntry: false });
-  return stat === undefined ? 'none' : `${stat.mtimeMs}/${stat.size}/${stat.ino}`;
 }

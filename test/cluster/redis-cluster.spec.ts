@@ -5,10 +5,10 @@ import { rulesFile, startE2e, UNLIMITED, type E2eServer } from '../support/e2e-s
 import { freshPrefix } from '../support/redis-nodes.js';
 import { RedisServer } from '../support/redis-server.js';
 import { startServer } from '../support/server.js';
-import { TRANSPORTS } from '../support/transport-adapters.js';
-import { disposeReaders, type Reader, type TransportAdapter } from '../support/transport-reader.js';
+import { disposeReaders } from '../support/transport-reader.js';
 import { until } from '../support/wait.js';
 import { connect, disposeClients, type Frame, type WsClient } from '../support/ws-client.js';
+import { changingReader } from './changing-reader.part.js';
 
 const RULES = [
   {
@@ -157,43 +157,7 @@ describe('three servers over one Redis', () => {
   });
 });
 
-const PAIRS = TRANSPORTS.flatMap((from) =>
-  TRANSPORTS.map((to): [string, string, TransportAdapter, TransportAdapter] => [
-    from.name,
-    to.name,
-    from,
-    to,
-  ]),
-);
-
-describe('a reader that changes its server', () => {
-  const offsetsOf = (reader: Reader, room: string): number[] =>
-    reader.messages(room).map(({ offset }) => offset);
-  const has = (reader: Reader, room: string, last: number): Promise<void> =>
-    until(() => offsetsOf(reader, room).at(-1) === last, `message ${last}`);
-  async function publish(room: string, count: number, from: number): Promise<void> {
-    for (let n = 0; n < count; n++) await serverAt(from + n).realtime.publish(room, 'n', n);
-  }
-
-  it.each(PAIRS)('goes on from %s to %s', async (_from, _to, from, to) => {
-    const room = newRoom();
-    const first = await from.open(serverAt(0), [room], { user: 'ana' });
-    await publish(room, 5, 0);
-    await has(first, room, 5);
-    const cursor = first.cursor();
-    first.cut();
-    await publish(room, 4, 1);
-    const second = await to.open(serverAt(1), [room], { user: 'ana', cursor });
-    await publish(room, 3, 2);
-    await has(second, room, 12);
-    expect([...offsetsOf(first, room), ...offsetsOf(second, room)]).toEqual(upTo(12));
-    expect(second.gaps(room)).toEqual([]);
-    const third = await from.open(serverAt(2), [room], { user: 'ana', cursor: second.cursor() });
-    await publish(room, 1, 0);
-    await has(third, room, 13);
-    expect(offsetsOf(third, room), 'nothing twice').toEqual([13]);
-  });
-});
+changingReader(serverAt, newRoom);
 
 describe('while Redis is away', () => {
   it('nobody is ready, publishes and subscribes fail fast, sockets stay, and all converges after its return', async () => {

@@ -11,6 +11,7 @@ import { SeededRandom } from '../support/seeded-random.js';
 import { TRANSPORTS } from '../support/transport-adapters.js';
 import { disposeReaders, type Reader, type TransportAdapter } from '../support/transport-reader.js';
 import { until } from '../support/wait.js';
+import { changingReader, hasHeard, offsetsOf } from './changing-reader.part.js';
 
 const RULES = [{ channel: 'room:{name}', subscribe: 'authenticated', history: { size: 2000, ttl: '1h' } }];
 const upTo = (last: number, from = 1): number[] =>
@@ -31,11 +32,6 @@ async function startThree(): Promise<{ servers: E2eServer[]; store: MemoryStore 
 
 const serverAt = (place: number): E2eServer => servers[place % servers.length] as E2eServer;
 const newRoom = (): string => `room:${++rooms}`;
-const offsetsOf = (reader: Reader, room: string): number[] =>
-  reader.messages(room).map(({ offset }) => offset);
-const has = (reader: Reader, room: string, last: number): Promise<void> =>
-  until(() => offsetsOf(reader, room).at(-1) === last, `message ${last}`);
-
 async function publish(room: string, count: number, from: number): Promise<void> {
   for (let n = 0; n < count; n++) await serverAt(from + n).realtime.publish(room, 'n', n);
 }
@@ -46,31 +42,7 @@ beforeAll(async () => {
 afterEach(() => disposeReaders());
 afterAll(() => Promise.all(servers.map((server) => server.close())));
 
-const PAIRS = TRANSPORTS.flatMap((from) =>
-  TRANSPORTS.map((to): [string, string, TransportAdapter, TransportAdapter] => [
-    from.name,
-    to.name,
-    from,
-    to,
-  ]),
-);
-
-describe('a reader that changes its server', () => {
-  it.each(PAIRS)('goes on from %s to %s', async (_from, _to, from, to) => {
-    const room = newRoom();
-    const first = await from.open(serverAt(0), [room], { user: 'ana' });
-    await publish(room, 5, 0);
-    await has(first, room, 5);
-    const cursor = first.cursor();
-    first.cut();
-    await publish(room, 4, 1);
-    const second = await to.open(serverAt(1), [room], { user: 'ana', cursor });
-    await publish(room, 3, 2);
-    await has(second, room, 12);
-    expect([...offsetsOf(first, room), ...offsetsOf(second, room)]).toEqual(upTo(12));
-    expect(second.gaps(room)).toEqual([]);
-  });
-});
+changingReader(serverAt, newRoom);
 
 describe('readers that wander over servers and transports under traffic', () => {
   it('see each message once, in order, and all the same', { timeout: 60_000 }, async () => {
@@ -122,13 +94,13 @@ describe('a server that is gone', () => {
       const room = newRoom();
       const reader = await to.open(old, [room], { user: 'ana' });
       for (let n = 0; n < 3; n++) await other.realtime.publish(room, 'n', n);
-      await has(reader, room, 3);
+      await hasHeard(reader, room, 3);
       const cursor = reader.cursor();
       await old.close();
       reader.cut();
       for (let n = 0; n < 3; n++) await other.realtime.publish(room, 'n', n);
       const next = await to.open(other, [room], { user: 'ana', cursor });
-      await has(next, room, 6);
+      await hasHeard(next, room, 6);
       expect(offsetsOf(next, room)).toEqual([4, 5, 6]);
       await Promise.all(cluster.servers.slice(1).map((server) => server.close()));
     },

@@ -1,49 +1,17 @@
 // What the Redis backplane says of a publish whose Redis is slow, silent or full, and that it was true: `ok` is in the log, `unavailable` is
 // not, `unknown_outcome` is there at most once.
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { RedisSettings } from '../../src/backplanes/redis/redis.options.js';
+import { describe, expect, it } from 'vitest';
 import type { Position } from '../../src/protocol/position.js';
-import { ChaosProxy } from '../support/chaos-proxy.js';
-import {
-  append,
-  freshPrefix,
-  logOf,
-  offsetsOf,
-  outcome,
-  refusal,
-  startPeer,
-  stopPeers,
-  type Peer,
-} from '../support/redis-nodes.js';
-import { RedisServer } from '../support/redis-server.js';
+import { COMMAND_MS, HurtRedis, LONG_COMMAND_MS, SLACK_MS } from '../support/hurt-redis.js';
+import { append, logOf, offsetsOf, outcome, refusal, startPeer, type Peer } from '../support/redis-nodes.js';
 import { until } from '../support/wait.js';
 
 const upTo = (top: number): number[] => Array.from({ length: top }, (_, i) => i + 1);
 const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Milliseconds for the reply to a command, and what a busy machine may add to it. */
-const COMMAND_MS = 500;
-const SLACK_MS = 400;
+const redis = new HurtRedis('outcomes');
 
-let server: RedisServer;
-let settings: RedisSettings;
-const proxies: ChaosProxy[] = [];
-let channels = 0;
-const newChannel = (): string => `outcomes:${++channels}`;
-
-beforeAll(async () => {
-  server = await RedisServer.start();
-});
-beforeEach(() => {
-  settings = { url: server.url, prefix: freshPrefix(), commandTimeoutMs: COMMAND_MS, beatMs: 100 };
-});
-afterEach(async () => {
-  server.resume();
-  await stopPeers();
-  await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
-});
-afterAll(() => server.stop());
 /** Publishes until told to stop; what became of each, and how long the slowest took. */
 class Load {
   readonly outcomes = new Map<string, string>();
@@ -86,14 +54,14 @@ class Load {
 
 describe('a Redis that stands still for two seconds under load', () => {
   it('ends each publish in time, and what was said of each is true afterwards', async () => {
-    const peer = await startPeer(settings);
-    const name = newChannel();
+    const peer = await startPeer(redis.settings);
+    const name = redis.newChannel();
     const load = new Load(peer, name);
     await until(() => load.count('ok') > 50, 'load');
-    server.pause();
+    redis.server.pause();
     await pass(2000);
     const before = load.count('ok');
-    server.resume();
+    redis.server.resume();
     await until(() => load.count('ok') > before + 50, 'publishes after it');
     await load.end();
     expect(load.slowest).toBeLessThan(COMMAND_MS + SLACK_MS);
@@ -113,12 +81,12 @@ describe('a Redis that stands still for two seconds under load', () => {
   });
 
   it('lets no more commands wait than it was told', async () => {
-    const peer = await startPeer({ ...settings, maxPending: 50 });
-    const name = newChannel();
+    const peer = await startPeer({ ...redis.settings, commandTimeoutMs: LONG_COMMAND_MS, maxPending: 50 });
+    const name = redis.newChannel();
     await append(peer, name);
-    server.pause();
+    redis.server.pause();
     const calls = await Promise.all(upTo(200).map(() => refusal(append(peer, name))));
-    server.resume();
+    redis.server.resume();
     const refused = calls.filter(({ code }) => code === 'unavailable');
     expect(refused.length).toBeGreaterThanOrEqual(150);
     for (const { ms } of refused) expect(ms).toBeLessThan(SLACK_MS);
@@ -133,25 +101,23 @@ describe('a Redis that stands still for two seconds under load', () => {
 
 describe('a node that stops while Redis does not answer', () => {
   it('has stopped within the time of a few commands', async () => {
-    const peer = await startPeer(settings);
-    await peer.node.enter(newChannel(), { session: 's', user: 'u', name: undefined, since: 1 });
-    server.pause();
+    const peer = await startPeer(redis.settings);
+    await peer.node.enter(redis.newChannel(), { session: 's', user: 'u', name: undefined, since: 1 });
+    redis.server.pause();
     const start = performance.now();
     await peer.node.stop();
     expect(performance.now() - start).toBeLessThan(4 * COMMAND_MS + SLACK_MS);
-    server.resume();
+    redis.server.resume();
   });
 });
 
 describe('a reply that was cut off', () => {
   it('is unknown_outcome, and the same idempotency key anywhere gives one offset', async () => {
     const faults = { faults: ['cut-response'], cutAfter: [9000, 12_000], limit: 500 } as const;
-    const proxy = await ChaosProxy.start({ target: server.port, ...faults });
-    proxies.push(proxy);
-    const url = `redis://127.0.0.1:${proxy.port}`;
-    const cut = await startPeer({ ...settings, url });
-    const [b, c] = [await startPeer(settings), await startPeer(settings)];
-    const name = newChannel();
+    const { proxy, url } = await redis.behindProxy(faults);
+    const cut = await startPeer({ ...redis.settings, url });
+    const [b, c] = [await startPeer(redis.settings), await startPeer(redis.settings)];
+    const name = redis.newChannel();
     const positions = new Map<string, Position>();
     let unknown = 0;
     let done = 0;
@@ -183,10 +149,10 @@ describe('a reply that was cut off', () => {
 
 describe('a Redis whose memory is full', () => {
   it('takes no publication, says `unavailable`, and remembers nothing of it', async () => {
-    const peer = await startPeer(settings);
-    const [name, empty] = [newChannel(), newChannel()];
+    const peer = await startPeer(redis.settings);
+    const [name, empty] = [redis.newChannel(), redis.newChannel()];
     await append(peer, name);
-    await server.ask('CONFIG', 'SET', 'maxmemory', '100kb');
+    await redis.server.ask('CONFIG', 'SET', 'maxmemory', '100kb');
     try {
       for (const channel of [name, empty]) {
         const { code } = await refusal(append(peer, channel, { idempotencyKey: 'k' }));
@@ -194,7 +160,7 @@ describe('a Redis whose memory is full', () => {
       }
       expect(await offsetsOf(peer, name), 'reading goes on').toEqual([1]);
     } finally {
-      await server.ask('CONFIG', 'SET', 'maxmemory', '0');
+      await redis.server.ask('CONFIG', 'SET', 'maxmemory', '0');
     }
     expect(await append(peer, name, { idempotencyKey: 'k' })).toMatchObject({
       duplicate: false,

@@ -1,10 +1,13 @@
 // The guide of the client for backends works when pasted: its consumer as a process, killed and started again, over both transports.
 
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { block, packClient, Program, put, ReaderFolder } from '../support/guide.js';
 import { startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/wait.js';
 
 const run = promisify(execFile);
 const GUIDE = 'docs/guides/client-node.md';
@@ -43,6 +46,9 @@ async function sayByCurl(text: string): Promise<void> {
 const heard = ({ output }: Program): string[] =>
   [...output.matchAll(/^\d+ message .*$/gm)].map(([line]) => line);
 
+const saved = (): unknown =>
+  (JSON.parse(readFileSync(join(folder.path, 'position.json'), 'utf8')) as { offset?: unknown }).offset;
+
 describe(GUIDE, { timeout: LIMIT_MS }, () => {
   it('a consumer that is killed prints exactly what it missed, on another transport', async () => {
     const first = start(block(GUIDE, 'sh', /^node consumer/));
@@ -50,6 +56,8 @@ describe(GUIDE, { timeout: LIMIT_MS }, () => {
     await first.prints(/listening from 0/);
     await sayByCurl('for the consumer');
     await first.prints(/^1 message \{"text":"for the consumer"\}$/m);
+    // It saves after it has printed: killed between the two, it would rightly print this one again.
+    await until(() => saved() === 1, 'the position to be saved');
     await first.kill('SIGKILL');
     await sayByCurl('missed');
     await sayByCurl('missed too');

@@ -38,6 +38,7 @@ import { CalmLogger } from './redis.logger.js';
 import { RedisNodes } from './redis.nodes.js';
 import type { RedisOptions } from './redis.options.js';
 import { RedisOrders } from './redis.orders.js';
+import { RedisPending } from './redis.pending.js';
 import { RedisPresence } from './redis.presence.js';
 import { RedisRevocations } from './redis.revocations.js';
 import type { RedisClient } from './redis.scripts.js';
@@ -204,14 +205,15 @@ export class RedisBackplane implements Backplane {
     const client = connect('commands');
     const sharded = client instanceof Cluster;
     const node = random.id(NODE_ID_BYTES);
-    const log = new RedisLog({ client, keys, options, random, sharded, clock });
+    const pending = new RedisPending(client, options);
+    const log = new RedisLog({ client, pending, keys, options, random, sharded, clock });
     const presence = new RedisPresence({ client, keys, options, node, sharded, now: () => clock.now() });
     const orders = new RedisOrders({ client, keys, options, logger, clock });
     const revocations = new RedisRevocations({ client, keys, options, logger, clock, random });
     const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence });
-    const kept = new RedisKept({ client, keys, options });
+    const kept = new RedisKept({ client, pending, keys });
     const living = async (): Promise<number> => (await nodes.list()).length;
-    const counters = new RedisCounters(client, keys);
+    const counters = new RedisCounters({ client, pending, keys });
     const gather = new RedisGather({ client, keys, clock, node, living });
     const own = new Map<string, (payload: string) => void>([
       [keys.wake(), () => orders.wake()],

@@ -11,6 +11,22 @@ export function chunks<T>(all: readonly T[], size = BATCH): T[][] {
   );
 }
 
+/** In chunks of which each lies in one place, in the order of their first. */
+export function chunksByPlace<T>(
+  all: Iterable<T>,
+  placeOf: (one: T) => number | string,
+  size: number,
+): readonly T[][] {
+  const places = new Map<number | string, T[]>();
+  for (const one of all) {
+    const place = placeOf(one);
+    const there = places.get(place);
+    if (there === undefined) places.set(place, [one]);
+    else there.push(one);
+  }
+  return [...places.values()].flatMap((there) => chunks(there, size));
+}
+
 export async function inBatches<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
   for (let at = 0; at < all.length; at += WIDTH) await Promise.all(all.slice(at, at + WIDTH).map(run));
 }

@@ -6,6 +6,7 @@ import type { CoreLogger } from '../../core/ports/application.js';
 import type { BackplaneListener, PresenceEvent } from '../../core/ports/backplane.js';
 import type { Clock, Cancel } from '../../core/ports/time.js';
 import type { Cluster, Redis } from 'ioredis';
+import { chunksByPlace } from './redis.batches.js';
 import { fromRedis, unavailable } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import { deliveryOf } from './redis.log.js';
@@ -137,18 +138,9 @@ export class RedisBus {
   }
 
   /** In a Cluster those of one partition go together. */
-  private batches(names: readonly string[]): string[][] {
-    const groups = new Map<number, string[]>();
-    for (const bus of names) {
-      const partition = this.parts.sharded ? this.parts.keys.partitionOf(this.parts.keys.channelOf(bus)) : 0;
-      const group = groups.get(partition);
-      if (group === undefined) groups.set(partition, [bus]);
-      else group.push(bus);
-    }
-    const batches: string[][] = [];
-    for (const group of groups.values())
-      for (let at = 0; at < group.length; at += BATCH) batches.push(group.slice(at, at + BATCH));
-    return batches;
+  private batches(names: readonly string[]): readonly string[][] {
+    const { keys, sharded } = this.parts;
+    return chunksByPlace(names, (bus) => (sharded ? keys.partitionOf(keys.channelOf(bus)) : 0), BATCH);
   }
 
   /** A connection that hangs answers nothing: after the time of a command it is given up and made anew. */

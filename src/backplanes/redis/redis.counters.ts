@@ -1,28 +1,30 @@
 // Counters that all nodes add to, each with an end. Knows nothing of what is counted.
 
-import { fromRedis } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
+import type { RedisPending } from './redis.pending.js';
 import type { RedisClient } from './redis.scripts.js';
 
+export interface CountersParts {
+  readonly client: RedisClient;
+  readonly pending: RedisPending;
+  readonly keys: RedisKeys;
+}
+
 export class RedisCounters {
-  constructor(
-    private readonly client: RedisClient,
-    private readonly keys: RedisKeys,
-  ) {}
+  constructor(private readonly parts: CountersParts) {}
 
   /** Both commands go out together, the first one only where there is no counter yet. */
-  async add(name: string, amount: number, ttlMs: number): Promise<number> {
-    const key = this.keys.counter(name);
-    try {
+  add(name: string, amount: number, ttlMs: number): Promise<number> {
+    const { client, pending, keys } = this.parts;
+    const key = keys.counter(name);
+    return pending.run('write', async () => {
       const [made, sum] = await Promise.all([
-        this.client.set(key, 0, 'PX', ttlMs, 'NX'),
-        this.client.incrby(key, amount),
+        client.set(key, 0, 'PX', ttlMs, 'NX'),
+        client.incrby(key, amount),
       ]);
       // It ended between the two, or a Cluster that is being resharded carried them out in the other order.
-      if (made === null && sum === amount) await this.client.pexpire(key, ttlMs);
+      if (made === null && sum === amount) await client.pexpire(key, ttlMs);
       return sum;
-    } catch (error) {
-      throw fromRedis(error, 'write');
-    }
+    });
   }
 }

@@ -5,6 +5,7 @@ import type { Appended } from '../../core/ports/backplane.js';
 import { fromRedis, refusedWith, unavailable, unknownOutcome } from './redis.errors.js';
 import type { ChannelNames } from './redis.names.js';
 import type { RedisOptions } from './redis.options.js';
+import type { RedisPending } from './redis.pending.js';
 import { runConfirmed, runScript, type RedisClient } from './redis.scripts.js';
 
 /** Publications in one call. It holds Redis for less than a millisecond. */
@@ -14,6 +15,8 @@ export const GROUP_BYTES = 262_144;
 
 export interface GroupsParts {
   readonly client: RedisClient;
+  /** Where publications count whose outcome is not known yet. */
+  readonly pending: RedisPending;
   readonly options: RedisOptions;
   /** Sharded pub/sub of a Cluster: what goes together must lie in one slot. */
   readonly sharded: boolean;
@@ -57,8 +60,6 @@ class Group {
 }
 
 export class RedisGroups {
-  /** Publications whose outcome is not known yet. */
-  pending = 0;
   /** What this turn brings, by partition in a Cluster. */
   private readonly open = new Map<number, Group>();
   private planned = false;
@@ -74,7 +75,7 @@ export class RedisGroups {
 
   /** Publications of a channel reach Redis in the order in which they came here. */
   add(item: GroupItem): Promise<Appended> {
-    this.pending++;
+    this.parts.pending.count++;
     return new Promise((resolve, reject) => {
       this.groupFor(item).items.push({ item, resolve, reject });
     });
@@ -166,7 +167,7 @@ export class RedisGroups {
   }
 
   private settle(items: readonly Waiting[], reply: string, confirmed: boolean): void {
-    this.pending -= items.length;
+    this.parts.pending.count -= items.length;
     let start = 0;
     for (const waiting of items) {
       const end = reply.indexOf('\n', start);
@@ -177,7 +178,7 @@ export class RedisGroups {
   }
 
   private fail(items: readonly Waiting[], error: TrunklineError): void {
-    this.pending -= items.length;
+    this.parts.pending.count -= items.length;
     for (const { reject } of items) reject(error);
   }
 }

@@ -12,12 +12,13 @@ import type {
 import type { Clock, Random } from '../../core/ports/time.js';
 import type { Position } from '../../protocol/position.js';
 import type { Publication } from '../../protocol/publication.js';
-import { chunks } from './redis.batches.js';
-import { fromRedis, unavailable } from './redis.errors.js';
+import { chunksByPlace } from './redis.batches.js';
+import { unavailable } from './redis.errors.js';
 import { RedisGroups } from './redis.groups.js';
 import type { RedisKeys } from './redis.keys.js';
 import { RedisNames } from './redis.names.js';
 import type { RedisOptions } from './redis.options.js';
+import type { RedisPending } from './redis.pending.js';
 import { runScript, type RedisClient, type ScriptName, type ScriptReplies } from './redis.scripts.js';
 
 /** 64 bits: two publications of a channel never share an id. */
@@ -33,6 +34,7 @@ const TOPS = 128;
 
 export interface LogParts {
   readonly client: RedisClient;
+  readonly pending: RedisPending;
   readonly keys: RedisKeys;
   readonly options: RedisOptions;
   readonly random: Random;
@@ -57,13 +59,13 @@ export class RedisLog {
   private readonly groups: RedisGroups;
   /** The same for most publications. */
   private numbers = { size: -1, ttlMs: -1, window: -1, text: '' };
-  private asked = 0;
 
   constructor(private readonly parts: LogParts) {
-    const { client, keys, options, random, sharded, clock } = parts;
+    const { client, pending, keys, options, random, sharded, clock } = parts;
     const epoch = (): string => random.id(EPOCH_BYTES);
     this.names = new RedisNames(keys);
-    this.groups = new RedisGroups({ client, options, sharded, epoch, soon: (run) => clock.soon(run) });
+    const soon = (run: () => void): void => clock.soon(run);
+    this.groups = new RedisGroups({ client, pending, options, sharded, epoch, soon });
   }
 
   /** Refuses what this Redis cannot do. */
@@ -77,7 +79,7 @@ export class RedisLog {
   }
 
   append(channel: string, draft: Draft, options: AppendOptions): Promise<Appended> {
-    if (!this.ready()) return Promise.reject(unavailable());
+    if (!this.parts.pending.free) return Promise.reject(unavailable());
     const { random, options: own, clock } = this.parts;
     const { history, idempotencyKey, except } = options;
     const names = this.names.of(channel);
@@ -115,14 +117,9 @@ export class RedisLog {
   async tops(channels: readonly string[]): Promise<readonly Position[]> {
     const { keys, sharded } = this.parts;
     const tops: Position[] = [];
-    const groups = new Map<number, number[]>();
-    channels.forEach((channel, place) => {
-      const partition = sharded ? keys.partitionOf(channel) : 0;
-      const group = groups.get(partition);
-      if (group === undefined) groups.set(partition, [place]);
-      else group.push(place);
-    });
-    const parts = [...groups.values()].flatMap((group) => chunks(group, TOPS));
+    const partitionOf = (place: number): number =>
+      sharded ? keys.partitionOf(channels[place] as string) : 0;
+    const parts = chunksByPlace(channels.keys(), partitionOf, TOPS);
     await Promise.all(
       parts.map(async (places) => {
         const found = await this.topsOf(places.map((place) => channels[place] as string));
@@ -142,27 +139,13 @@ export class RedisLog {
     });
   }
 
-  private async run<Name extends ScriptName>(
+  private run<Name extends ScriptName>(
     name: Name,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<ScriptReplies[Name]> {
-    if (!this.ready()) throw unavailable();
-    this.asked++;
-    try {
-      return await runScript(this.parts.client, name, keys, args);
-    } catch (error) {
-      throw fromRedis(error, 'read');
-    } finally {
-      this.asked--;
-    }
-  }
-
-  /** Bounded: what waits for a Redis that is slow or away is refused beyond it, not kept. */
-  private ready(): boolean {
-    const { client, options } = this.parts;
-    const within = options.maxPending === 0 || this.asked + this.groups.pending < options.maxPending;
-    return within && client.status === 'ready';
+    const { client, pending } = this.parts;
+    return pending.run('read', () => runScript(client, name, keys, args));
   }
 
   private numbersOf(history: AppendOptions['history'], window: number): string {

@@ -1,5 +1,6 @@
 // The names of the channels that are published to, made once for many publications. Bounded; knows no command.
 
+import { RecentMap } from '../../core/ports/recent-map.js';
 import type { RedisKeys } from './redis.keys.js';
 
 /** Channels whose names are remembered: about 1 MB. */
@@ -16,7 +17,7 @@ export interface ChannelNames {
 }
 
 export class RedisNames {
-  private readonly known = new Map<string, ChannelNames>();
+  private readonly known = new RecentMap<ChannelNames>(REMEMBERED);
 
   constructor(private readonly keys: RedisKeys) {}
 
@@ -31,8 +32,6 @@ export class RedisNames {
       idempotency: keys.idempotency(channel, ''),
       partition: keys.partitionOf(channel),
     };
-    // Made anew is cheaper than an order of use kept with each publication.
-    if (this.known.size >= REMEMBERED) this.known.clear();
     this.known.set(channel, made);
     return made;
   }

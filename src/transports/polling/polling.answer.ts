@@ -3,6 +3,7 @@
 import type { Frame } from '../../core/batch.js';
 import { NO_EPOCH } from '../../core/feed.js';
 import type { ChannelPolicy } from '../../core/policy.js';
+import { isReplaced } from '../../core/resume.js';
 import { encodeCursor, type Cursor } from '../../protocol/cursor.js';
 import type { Position } from '../../protocol/position.js';
 import type { GapReason, Publication, ResumeRefusal } from '../../protocol/publication.js';
@@ -16,13 +17,6 @@ export interface ChannelState {
   readonly messages: readonly Publication[];
   readonly reason: ResumeRefusal | undefined;
 }
-
-/** Offsets of another life of the log mean nothing to a reader of this one. */
-const REPLACED: ReadonlySet<ResumeRefusal> = new Set<ResumeRefusal>([
-  'epoch_changed',
-  'id_mismatch',
-  'ahead',
-]);
 
 export class PollAnswer {
   private readonly positions: Map<string, Position>;
@@ -52,7 +46,7 @@ export class PollAnswer {
     const since = this.before.get(channel);
     if (reason !== undefined && since !== undefined && since.epoch !== NO_EPOCH) {
       const told: GapReason = reason === 'expired' && policy.overflow === 'conflate' ? 'conflated' : reason;
-      const from = REPLACED.has(reason) ? Math.min(1, position.offset) : since.offset + 1;
+      const from = isReplaced(reason) ? Math.min(1, position.offset) : since.offset + 1;
       const to = (messages[0]?.offset ?? position.offset + 1) - 1;
       const count = Math.max(0, to - from + 1);
       const { epoch } = position;
