@@ -57,6 +57,8 @@ const NORMAL = 1000;
 const RUNG_TIMEOUT_MS = 4000;
 /** Least milliseconds between two tries that the platform's events ask for. */
 const SPACING_MS = 500;
+/** Least milliseconds between two fresh tokens: one that is about to end as well is told of at once. */
+const REFRESH_MS = 5000;
 
 export class Connection {
   /** Counts what is opened: what a former one still says is not heard. */
@@ -70,6 +72,9 @@ export class Connection {
   /** Ends a wait, or a try that takes too long. */
   #cancelTimer: Cancel | undefined;
   #cancelMove: Cancel | undefined;
+  /** When the next fresh token may be asked for. */
+  #refreshAt = 0;
+  #cancelRefresh: Cancel | undefined;
   /** A better transport that is being tried beside the live one, and its id; 0 for none. */
   #better: Transport | undefined;
   #probe = 0;
@@ -152,9 +157,9 @@ export class Connection {
     const { environment, clock, openTimeoutMs } = this.#options;
     this.#cancelTimer?.();
     this.#unwatch ??= environment.watch({
-      online: () => this.#network(true),
-      offline: () => this.#network(false),
-      visible: () => this.#heartbeat.ask(),
+      online: () => this.#network(false),
+      offline: () => this.#network(true),
+      visible: () => this.#awake(),
     });
     this.#triedAt = clock.now();
     this.#limit(openTimeoutMs);
@@ -181,7 +186,7 @@ export class Connection {
       this.#transport = this.#start(id, ladder.rung, token);
     } catch (error) {
       this.#events.error(error);
-      const reason = error instanceof Error ? error.message : 'the transport does not work here';
+      const reason = (error as Error).message;
       if (transports.length < 2) return this.close(reason);
       ladder.failed();
       this.#lost(reason);
@@ -211,11 +216,23 @@ export class Connection {
 
   #receive(frame: ServerFrame, rung: number): void {
     this.#heartbeat.seen();
+    if (frame.event === 'expiring') return this.#expiring(frame);
     if (frame.event !== 'welcome') return this.#events.frame(frame);
     const welcome = frame.data as Welcome;
     this.#heartbeat.start(welcome.heartbeatMs);
     if (this.#welcomed) this.#events.frame(frame);
     else this.#welcome(welcome, rung);
+  }
+
+  #expiring(frame: ServerFrame): void {
+    const { clock } = this.#options;
+    const waitMs = this.#refreshAt - clock.now();
+    this.#cancelRefresh?.();
+    if (waitMs > 0) this.#cancelRefresh = clock.after(waitMs, () => this.#expiring(frame));
+    else {
+      this.#refreshAt = clock.now() + REFRESH_MS;
+      this.#events.frame(frame);
+    }
   }
 
   #welcome(welcome: Welcome, rung: number): void {
@@ -263,7 +280,6 @@ export class Connection {
     this.#try = ++this.#ids;
     this.#stopProbe();
     this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
     this.#transport?.close(NORMAL, reason);
     this.#transport = undefined;
     this.#end();
@@ -271,30 +287,32 @@ export class Connection {
 
   #end(): void {
     this.#cancelMove?.();
-    this.#cancelMove = undefined;
+    this.#cancelRefresh?.();
     this.#heartbeat.stop();
     if (!this.#welcomed) return;
     this.#welcomed = false;
     this.#events.down();
   }
 
-  #network(online: boolean): void {
-    this.#offline = !online;
-    const { machine, clock } = this.#options;
-    const { state } = this.current;
-    if (state === 'connected') {
-      this.#heartbeat.ask();
-      if (online) this.#planProbe(true);
-    } else if (!online) {
-      if (state === 'closed') return;
+  #network(offline: boolean): void {
+    this.#offline = offline;
+    const connected = this.current.state === 'connected';
+    if (offline && !connected) {
       this.#leave('offline');
-      this.#enter(machine.pause());
-    } else if (state === 'waiting') {
-      const leftMs = this.#triedAt + SPACING_MS - clock.now();
-      this.#cancelTimer?.();
-      if (leftMs > 0) this.#cancelTimer = clock.after(leftMs, () => this.connect());
-      else this.connect();
+      return this.#enter(this.#options.machine.pause());
     }
+    this.#awake();
+    if (connected && !offline) this.#planProbe(true);
+  }
+
+  /** What was true before may not be any more: a connection proves itself, a wait ends. */
+  #awake(): void {
+    const { clock } = this.#options;
+    if (this.current.state !== 'waiting' || this.#offline) return this.#heartbeat.ask();
+    this.#cancelTimer?.();
+    const leftMs = this.#triedAt + SPACING_MS - clock.now();
+    if (leftMs > 0) this.#cancelTimer = clock.after(leftMs, () => this.connect());
+    else this.connect();
   }
 
   #planProbe(soon = false): void {
@@ -319,7 +337,6 @@ export class Connection {
 
   #stopProbe(): void {
     this.#cancelProbe?.();
-    this.#cancelProbe = undefined;
     this.#probe = 0;
     this.#better?.close(NORMAL, 'not needed');
     this.#better = undefined;

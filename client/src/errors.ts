@@ -35,6 +35,11 @@ export class TrunklineError extends Error {
   }
 }
 
+export function bufferFull(limit: number): TrunklineError {
+  const message = `${limit} wait for the connection already.`;
+  return new TrunklineError('buffer_full', message, { retry: true });
+}
+
 /** From the data of an `error` frame. */
 export function errorFrom(data: unknown): TrunklineError {
   const body = (data ?? {}) as Partial<ErrorBody>;

@@ -29,10 +29,9 @@ export class Heartbeat {
     this.#seenAt = this.#clock.now();
   }
 
-  /** After `intervalMs` of silence a ping, after half of that again the end. 0: no watch. */
+  /** From what was seen last: after `intervalMs` of silence a ping, after half of that again the end. 0: no watch. */
   start(intervalMs: number): void {
     this.stop();
-    this.seen();
     this.#intervalMs = intervalMs;
     if (intervalMs > 0) this.#watch(intervalMs);
   }

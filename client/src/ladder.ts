@@ -63,6 +63,6 @@ export class Ladder {
 
   /** The better rung to try now: each in turn, the best first. */
   probe(): number {
-    return this.#probes++ % Math.max(1, this.#rung);
+    return this.#probes++ % (this.#rung || 1);
   }
 }

@@ -8,7 +8,7 @@ import type { TransportName } from './transports.js';
 import type { WebSocketConstructor } from './ws-transport.js';
 
 export interface TrunklineOptions {
-  /** The token, or a function that gets one. The function is asked at each connect and before the token ends. Default: none. */
+  /** The token, or a function that gets one. The function is asked at each connect and 30 s before the token ends. Default: none. */
   readonly token?: TokenSource;
   /** The WebSocket class. Default: the platform's. Node 20 has none: give the one of the package `ws`. */
   readonly webSocket?: WebSocketConstructor;
@@ -20,7 +20,10 @@ export interface TrunklineOptions {
   readonly fetch?: typeof fetch;
   /** Keeps which transport worked, for an hour. Default: `localStorage` of the page; none in Node. */
   readonly storage?: ChoiceStorage;
-  /** Headers of requests and, in Node with `ws`, of the handshake. When given, even empty, the token goes there as `authorization: Bearer`. */
+  /**
+   * Headers of requests and, with the option `webSocket`, of the handshake. When given, even empty, the token goes there as
+   * `authorization: Bearer`. The platform's own WebSocket sends none: there the token stays a subprotocol.
+   */
   readonly headers?: Readonly<Record<string, string>>;
   /** Shortest wait before a reconnect, in milliseconds. Default 500. */
   readonly minDelayMs?: number;

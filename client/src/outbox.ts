@@ -2,7 +2,7 @@
 // each after the answer to the one before: that alone keeps the order when the server refuses one for a while.
 
 import { backoffDelay, type BackoffOptions } from './backoff.js';
-import { TrunklineError } from './errors.js';
+import { bufferFull, type TrunklineError } from './errors.js';
 import type { Requests } from './requests.js';
 import type { Cancel, Clock } from './time.js';
 import type { Published } from './types.js';
@@ -18,7 +18,7 @@ interface Item {
   /** JSON text with the idempotency key in it, so sending it again changes nothing. */
   readonly body: string;
   readonly resolve: (published: Published) => void;
-  readonly reject: (error: TrunklineError) => void;
+  readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal | undefined;
   /** From then on it may be in the channel. */
   sent: boolean;
@@ -43,8 +43,7 @@ export class Outbox {
     const direct = this.#live && !this.#draining;
     this.#dropAborted();
     if (!direct && this.#items.size >= limit) {
-      const message = `${this.#items.size} publishes wait for the connection already; the limit is ${limit}.`;
-      return Promise.reject(new TrunklineError('buffer_full', message, { retry: true }));
+      return Promise.reject(bufferFull(limit));
     }
     return new Promise((resolve, reject) => {
       const item = { body, resolve, reject, signal, sent: false };
@@ -63,7 +62,6 @@ export class Outbox {
   down(): void {
     this.#live = false;
     this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
   }
 
   fail(error: TrunklineError): void {
@@ -76,7 +74,7 @@ export class Outbox {
     for (const item of this.#items) {
       if (item.sent || item.signal?.aborted !== true) continue;
       this.#items.delete(item);
-      item.reject(new TrunklineError('cancelled', 'Taken back before it was sent.'));
+      item.reject(item.signal.reason);
     }
   }
 

@@ -1,7 +1,7 @@
 // What transports made of requests share: the channels of the session and their replies, and the calls of the REST API in order.
 // Knows neither how messages come nor who hears them.
 
-import { encodeCursor } from '../../src/protocol/cursor.js';
+import { encodeCursor, encodedLength, MAX_CURSOR_LENGTH } from '../../src/protocol/cursor.js';
 import type { FrameId } from '../../src/protocol/frames.js';
 import { formatPosition } from '../../src/protocol/position.js';
 import { problemOf, RestCalls, type CallOptions, type Problem, type RestStart } from './rest-calls.js';
@@ -55,6 +55,12 @@ type Ack = readonly [id: FrameId, data: object];
 
 /** Ids remembered of messages that would be handed on twice: where two streams overlap, and own ones. */
 const KNOWN_LIMIT = 500;
+
+/** For a channel that one request has no room for, as a WebSocket answers one beyond the cap. */
+const TOO_MANY: Problem = {
+  ...{ status: 429, code: 'limit_exceeded', retry: false, retryAfterMs: undefined, ours: true },
+  message: 'These are more channels, or longer names, than one request of this transport can carry.',
+};
 
 export abstract class RestTransport extends RestCalls implements Transport {
   protected readonly lines = new Map<string, Line>();
@@ -212,6 +218,7 @@ export abstract class RestTransport extends RestCalls implements Transport {
     const acks = this.#acks.splice(0);
     for (;;) {
       const asked = new Map([...this.lines].filter(([, { problem }]) => !problem));
+      if (this.#cut(asked, overflow(asked))) continue;
       const problem = await this.enter(asked);
       if (this.over) return;
       const { status = 200, ours, channel = '' } = problem ?? {};
@@ -221,6 +228,8 @@ export abstract class RestTransport extends RestCalls implements Transport {
         break;
       }
       if (asked.has(channel) && this.turnDown(problem)) continue;
+      // How many would do is not told. One by one would take too many requests.
+      if (isTooMuch(problem) && this.#cut(asked, Math.ceil(asked.size / 8))) continue;
       if (!this.#welcomed || [204, 401, 403].includes(status)) return this.stop(problem);
       // What goes on without the change stays; who asked for it is told.
       for (const [id] of acks.splice(0)) this.#refuse(id, problem);
@@ -234,6 +243,14 @@ export abstract class RestTransport extends RestCalls implements Transport {
       this.lines.delete(channel);
       if (!problem) this.#plan();
     }
+  }
+
+  /** Turns down so many of the channels that came last; false when there is none that could go. */
+  #cut(asked: Lines, count: number): boolean {
+    const fresh = [...asked.keys()].filter((channel) => !asked.get(channel)?.joined);
+    const newest = fresh.slice(Math.max(0, fresh.length - count));
+    for (const channel of newest) this.turnDown({ ...TOO_MANY, channel });
+    return newest.length > 0;
   }
 
   #subscribe(id: FrameId, { channel, since, presence = false }: Asked): void {
@@ -331,6 +348,17 @@ export abstract class RestTransport extends RestCalls implements Transport {
     const [oldest = ''] = this.#known;
     if (this.#known.size > KNOWN_LIMIT) this.#known.delete(oldest);
   }
+}
+
+/** Channels at the end for which a cursor has no room. */
+function overflow(asked: Lines): number {
+  let room = MAX_CURSOR_LENGTH;
+  return [...asked.keys()].filter((channel) => (room -= encodedLength(channel)) < 0).length;
+}
+
+/** Channels beyond the cap of a session, or an address or headers that are too long for something on the way. */
+function isTooMuch({ status, code, retryAfterMs }: Problem): boolean {
+  return status === 414 || status === 431 || (code === 'limit_exceeded' && retryAfterMs === undefined);
 }
 
 function newLine(line: Omit<Line, 'missing' | 'members'>): Line {

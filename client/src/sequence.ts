@@ -55,19 +55,20 @@ export class Sequence {
   /** A subscribe was answered. `asked` is the `since` that went with it; `joined` by the server comes without one. */
   enter(reply: SubscribeReply, asked: Position | undefined): void {
     const before = this.#position;
-    const here: Position = { epoch: reply.epoch, offset: reply.offset, id: reply.id ?? '' };
+    const { epoch, offset, messages } = reply;
+    const here: Position = { epoch, offset, id: reply.id ?? '' };
     this.#held = [];
     this.#recoverable = reply.recoverable;
     if (asked !== undefined && reply.recovered) {
-      for (const message of reply.messages) this.#take(message, false);
-      this.#tellHole(here.offset + 1);
-      if (here.offset >= (this.#position?.offset ?? 0)) this.#advance(here.offset, here.id);
+      for (const message of messages) this.#take(message, false);
+      this.#tellHole(offset + 1);
+      if (offset >= (this.#position?.offset ?? 0)) this.#advance(offset, here.id);
       return;
     }
     this.#moveTo(here);
     if (asked !== undefined) {
       // The last value may come with the refusal: it is no part of what was missed.
-      const first = reply.messages[0]?.offset;
+      const first = messages[0]?.offset;
       this.#missed(
         asked,
         first === undefined ? here : { ...here, offset: first - 1 },
@@ -75,8 +76,8 @@ export class Sequence {
       );
     }
     // The last value of a channel may come again at each return.
-    const seen = asked === undefined && before?.epoch === here.epoch ? before.offset : 0;
-    for (const message of reply.messages)
+    const seen = asked === undefined && before?.epoch === epoch ? before.offset : 0;
+    for (const message of messages)
       if (message.offset === undefined || message.offset > seen) this.#sink.message(message);
   }
 
@@ -148,8 +149,8 @@ export class Sequence {
   #passOwn(): void {
     for (;;) {
       const here = this.#position;
-      const id = here === undefined ? undefined : this.#own.get(here.offset + 1);
-      if (here === undefined || id === undefined) return;
+      const id = here && this.#own.get(here.offset + 1);
+      if (!here || !id) return;
       this.#own.delete(here.offset + 1);
       this.#position = { epoch: here.epoch, offset: here.offset + 1, id };
     }
@@ -203,8 +204,8 @@ export class Sequence {
 
   #missed(before: Position, here: Position, reason: GapReason): void {
     const known = before.epoch === here.epoch && here.offset > before.offset && !REPLACED.has(reason);
-    const [from, to] = known ? [before.offset + 1, here.offset] : [0, 0];
-    const count = known ? to - before.offset : 0;
-    this.#sink.gap({ channel: this.#channel, epoch: here.epoch, from, to, count, reason });
+    const count = known ? here.offset - before.offset : 0;
+    const range = { from: count && before.offset + 1, to: count && here.offset };
+    this.#sink.gap({ channel: this.#channel, epoch: here.epoch, ...range, count, reason });
   }
 }

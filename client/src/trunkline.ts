@@ -5,13 +5,14 @@ import { Channel, type ChannelHost, type ChannelOptions } from './channel.js';
 import type { Connection, Welcome } from './connection.js';
 import type { ConnectionState, StateChange } from './connection-machine.js';
 import { Emitter, type Off } from './emitter.js';
-import { errorFrom, TrunklineError } from './errors.js';
+import { bufferFull, errorFrom, TrunklineError } from './errors.js';
 import { makeConnection } from './make-connection.js';
 import { Outbox } from './outbox.js';
 import { Requests } from './requests.js';
 import type { TrunklineLogger, TrunklineOptions } from './options.js';
 import { SYSTEM_CLOCK, SYSTEM_RANDOM, randomKey, type Cancel, type Clock, type Random } from './time.js';
 import type { ServerFrame } from './transport.js';
+import type { Published, PublishOptions } from './types.js';
 
 export interface TrunklineEventMap {
   state: StateChange;
@@ -123,6 +124,15 @@ export class Trunkline {
     return channel as unknown as Channel<Events>;
   }
 
+  /**
+   * Publishes where nobody listens: `channel(name)` keeps an object for each name, this keeps nothing. For a service that writes to very many
+   * channels. Otherwise as `publish` of the channel.
+   */
+  publish(channel: string, event: string, data: unknown, options?: PublishOptions): Promise<Published> {
+    const known = this.#channels.get(channel) ?? new Channel(channel, this.#host);
+    return known.publish(event, data, options);
+  }
+
   /** Connects now. Not needed before the first use; ends a wait, and opens again after `close()` or a terminal close. */
   connect(): void {
     this.#connection.connect();
@@ -165,11 +175,7 @@ export class Trunkline {
   async #ask(event: string, body: string, repeat: boolean): Promise<unknown> {
     this.#use();
     if (!this.#requests.live && this.#requests.size >= this.#outboundLimit) {
-      throw new TrunklineError(
-        'buffer_full',
-        `${this.#requests.size} requests wait for the connection already.`,
-        { retry: true },
-      );
+      throw bufferFull(this.#outboundLimit);
     }
     return await new Promise((resolve, reject) => {
       this.#requests.start({ event, body, repeat }, (outcome) =>

@@ -27,7 +27,7 @@ export interface WsOptions {
   readonly url: string;
   /** Absent: the one of the platform. */
   readonly webSocket: WebSocketConstructor | undefined;
-  /** Given: sent with the handshake, the token as `authorization`. Absent: the token goes as a subprotocol. */
+  /** Sent with the handshake by a class that was given, the token as `authorization`. Otherwise the token goes as a subprotocol. */
   readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
@@ -77,20 +77,21 @@ function openSocket({ url, webSocket, headers }: WsOptions, token: string | unde
   if (Socket === undefined)
     throw new Error('This platform has no WebSocket: give one by the option `webSocket`.');
   const address = socketUrl(url);
-  if (headers === undefined) {
-    return new Socket(
-      address,
-      token === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, BEARER_SUBPROTOCOL + token],
-    );
-  }
+  const protocols = [SUBPROTOCOL];
+  // The platform's own class sends no headers, and does not say so.
+  if (token !== undefined && (!headers || !webSocket)) protocols.push(BEARER_SUBPROTOCOL + token);
+  if (!headers) return new Socket(address, protocols);
   const bearer: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  return new Socket(address, [SUBPROTOCOL], { headers: { ...bearer, ...headers } });
+  return new Socket(address, protocols, { headers: { ...bearer, ...headers } });
 }
 
-/** `''` is this page's origin; `http` becomes `ws`; `/ws` is added unless a WebSocket address already has a path. */
+/**
+ * `''` is this page's origin; `http` becomes `ws`; `/ws` is added unless a WebSocket address already has a path. Where a page is only drawn,
+ * on a server, `''` stands for a name that nobody can have: the client can be made there, and reaches nothing.
+ */
 export function socketUrl(url: string): string {
   const page = (globalThis as { location?: { origin?: string } }).location?.origin;
-  const address = new URL(url === '' ? '/' : url, page);
+  const address = new URL(url || '/', page ?? (url ? undefined : 'http://page.invalid'));
   const given = address.protocol.startsWith('ws') && address.pathname !== '/';
   if (!given && !address.pathname.endsWith('/ws'))
     address.pathname = `${address.pathname.replace(/\/$/, '')}/ws`;

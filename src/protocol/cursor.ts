@@ -5,7 +5,7 @@ import { formatPosition, parsePosition, type Position } from './position.js';
 
 export type Cursor = ReadonlyMap<string, Position>;
 
-/** Longest cursor text we read. 128 channels of ordinary names fit; a header or URL of 8 KiB does too. */
+/** Longest cursor text we read. 109 channels with names of 20 letters fit at their longest; a header or URL of 8 KiB does too. */
 export const MAX_CURSOR_LENGTH = 8192;
 
 const VERSION = '1~';

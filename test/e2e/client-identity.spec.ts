@@ -1,8 +1,9 @@
 // How the client says who it is: subprotocol, header, refresh.
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
 import { clientFor, happens, inState, type ClientUnderTest } from '../../client/testing/kit.js';
-import type { TrunklineOptions } from '../../client/src/index.js';
+import { Trunkline, type TrunklineOptions } from '../../client/src/index.js';
 import { socketUrl } from '../../client/src/ws-transport.js';
 import { FakeWsServer, type FakePeer } from '../support/fake-ws-server.js';
 
@@ -37,7 +38,16 @@ it('makes the address of the socket from what is given', () => {
   expect(socketUrl('https://example.org/live/')).toBe('wss://example.org/live/ws');
   expect(socketUrl('ws://localhost:3000')).toBe('ws://localhost:3000/ws');
   expect(socketUrl('wss://example.org/realtime?x=1')).toBe('wss://example.org/realtime?x=1');
-  expect(() => socketUrl('')).toThrow();
+  expect(() => socketUrl('localhost')).toThrow('Invalid URL');
+});
+
+it('can be made for the address of the page where there is no page, and reaches nothing there', async () => {
+  expect(socketUrl('')).toBe('ws://page.invalid/ws');
+  const drawn = clientFor('', { transports: ['websocket', 'sse', 'polling'] });
+  clients.push(drawn);
+  expect(drawn.trunkline.state).toBe('idle');
+  drawn.trunkline.connect();
+  expect((await inState(drawn, 'waiting')).reason).toContain('page.invalid');
 });
 
 it('offers the token as a subprotocol beside the protocol', async () => {
@@ -95,6 +105,21 @@ it('does not open a socket for a token that comes after close()', async () => {
   expect(other.trunkline.state).toBe('connecting');
 });
 
+it('keeps the token in the subprotocol where the class is the platform’s, which sends no headers', async () => {
+  // As a browser and Node 22 do: what is no protocol is left unread, without a word.
+  vi.stubGlobal('WebSocket', function (url: string, protocols: string[]) {
+    return new WebSocket(url, protocols);
+  });
+  const trunkline = new Trunkline(server.url, { token: 'a.b.c', headers: {} });
+  try {
+    trunkline.connect();
+    expect((await server.peer()).offered).toEqual(['trunkline.v1', 'bearer.a.b.c']);
+  } finally {
+    trunkline.close();
+    vi.unstubAllGlobals();
+  }
+});
+
 it('refreshes the live session when the token is about to end', async () => {
   let count = 0;
   const client = make({ token: () => `t${++count}` });
@@ -105,6 +130,30 @@ it('refreshes the live session when the token is about to end', async () => {
   peer.ok(frame, { user: 'ana', expiresAt: 2 });
   expect(client.trunkline.state).toBe('connected');
   expect(client.errors).toEqual([]);
+});
+
+it('asks for a token that is about to end as well again after five seconds, not in a circle', async () => {
+  let count = 0;
+  const client = make({ token: () => `t${++count}` });
+  const peer = await welcomed(client);
+  const refreshed = async (token: string): Promise<void> => {
+    const frame = await peer.next('authenticate');
+    expect(frame.data).toEqual({ token });
+    peer.ok(frame, { user: 'ana', expiresAt: 2 });
+    const heard = happens('event', (resolve) => client.trunkline.on('event', resolve));
+    peer.push('expiring', { expiresAt: 2 });
+    peer.push('own', {});
+    await heard;
+  };
+  peer.push('expiring', { expiresAt: 1 });
+  await refreshed('t2');
+  client.clock.advance(4999);
+  expect(count).toBe(2);
+  client.clock.advance(1);
+  await refreshed('t3');
+  client.trunkline.close();
+  client.clock.advance(60_000);
+  expect(count, 'the wait ends with the session').toBe(3);
 });
 
 it('tells when the refresh is refused', async () => {

@@ -443,6 +443,29 @@ describe('the platform', () => {
     expect(client.states.at(-1)).toMatchObject({ state: 'waiting', reason: 'the server is silent' });
   });
 
+  it('that shows the page again ends a wait at once, but not one without a network', async () => {
+    fake.refuse(503);
+    client.trunkline.connect();
+    await inState(client, 'waiting');
+    client.clock.advance(500);
+    environment.events?.offline();
+    environment.events?.visible();
+    expect(client.trunkline.state).toBe('waiting');
+    fake.refuse(503);
+    environment.events?.online();
+    expect(client.trunkline.state).toBe('connecting');
+    const { retryInMs = 0 } = await inState(client, 'waiting');
+    expect(retryInMs).toBeGreaterThan(500);
+    environment.events?.visible();
+    environment.events?.visible();
+    expect(client.trunkline.state, 'soon after a try').toBe('waiting');
+    client.clock.advance(500);
+    expect(client.trunkline.state).toBe('connecting');
+    (await fake.peer()).welcome();
+    await inState(client, 'connected');
+    expect(fake.waiting).toBe(0);
+  });
+
   it('is not listened to before the first use, nor after the end', () => {
     expect(environment.watching).toBe(0);
     client.trunkline.connect();

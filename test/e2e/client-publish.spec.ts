@@ -1,8 +1,8 @@
 // Publishes: order, one message for one call over lost replies, and the bound on what waits.
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { clientFor, inState, type ClientUnderTest } from '../../client/testing/kit.js';
-import type { TrunklineOptions } from '../../client/src/index.js';
+import { clientFor, happens, inState, type ClientUnderTest } from '../../client/testing/kit.js';
+import type { Channel, TrunklineOptions } from '../../client/src/index.js';
 import { FakeWsServer, type FakePeer, type ReceivedFrame } from '../support/fake-ws-server.js';
 
 interface Events {
@@ -75,6 +75,36 @@ it('resolves with the place in the log and sends a key of its own each time', as
   expect(other.data['idempotencyKey']).not.toBe(frame.data['idempotencyKey']);
   peer.ok(other, published(8));
   await second;
+});
+
+it('publishes by name without keeping anything of the channel, and as the channel where there is one', async () => {
+  const peer = await connected();
+  const call = client.trunkline.publish('orders:17', 'message', { text: 'paid' }, { idempotencyKey: 'own' });
+  const frame = await peer.next('publish');
+  expect(frame.data).toEqual({
+    channel: 'orders:17',
+    event: 'message',
+    data: { text: 'paid' },
+    idempotencyKey: 'own',
+  });
+  peer.ok(frame, published(1));
+  expect(await call).toEqual(published(1));
+  // The event is for channels the client has no object of.
+  const joined = happens<Channel>('channel', (on) => client.trunkline.on('channel', on));
+  peer.push('subscribed', { ...published(1), channel: 'orders:17', recoverable: true, messages: [] });
+  const orders = await joined;
+  expect(orders.name).toBe('orders:17');
+  expect(client.trunkline.channel('orders:17')).toBe(orders);
+
+  const gaps: unknown[] = [];
+  orders.on('gap', (gap) => gaps.push(gap));
+  const silent = client.trunkline.publish('orders:17', 'message', { text: 'sent' }, { echo: false });
+  peer.ok(await peer.next('publish'), published(2));
+  await silent;
+  const next = happens('message', (on) => orders.on('message', on));
+  peer.push('message', { ...published(3), channel: 'orders:17', event: 'message', data: {}, time: 1 });
+  await next;
+  expect(gaps, 'its own message is no hole').toEqual([]);
 });
 
 it('takes a key of the caller', async () => {

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clientFor, happens, inState, type ClientUnderTest } from '../../client/testing/kit.js';
 import type { Channel, TrunklineOptions } from '../../client/src/index.js';
+import { readStreamQuery } from '../../src/protocol/stream-query.js';
 import { FakeHttpServer, type FakeCall } from '../support/fake-http-server.js';
 import { until } from '../support/wait.js';
 
@@ -114,6 +115,44 @@ describe('the first request', () => {
     second.ready({ channels: [entry('room:a', 0)] });
     await mine;
     await expect(refused).rejects.toMatchObject({ code: 'forbidden', message: 'forbidden' });
+  });
+
+  it('asks for as many channels as one cursor holds; those that came last are refused, as beyond a cap', async () => {
+    const names = Array.from({ length: 128 }, (_, n) => `room:with-a-name-${n}`);
+    const calls = names.map((name) => client.trunkline.channel(name).subscribe());
+    const outcomes = Promise.allSettled(calls);
+    const stream = await server.next('/sse');
+    const asked = stream.channels;
+    expect(asked).toEqual(names.slice(0, asked.length));
+    expect(asked.length).toBeGreaterThan(100);
+    expect(readStreamQuery({ channel: asked }, '')).toMatchObject({ ok: true });
+    expect(readStreamQuery({ channel: names.slice(0, asked.length + 1) }, '')).toMatchObject({ ok: false });
+    stream.ready({ channels: asked.map((name) => entry(name, 0)) });
+    const refused = (await outcomes).flatMap((outcome, n) => (outcome.status === 'rejected' ? [n] : []));
+    expect(refused).toEqual(names.map((_, n) => n).slice(asked.length));
+    await expect(calls.at(-1)).rejects.toMatchObject({ code: 'limit_exceeded', retry: false });
+    expect(server.total).toBe(1);
+  });
+
+  it.each([
+    [431, undefined],
+    [414, undefined],
+    [429, 'limit_exceeded'],
+  ])('asks for fewer channels when all are refused together with %s %s', async (status, code) => {
+    const names = Array.from({ length: 20 }, (_, n) => `room:${n}`);
+    const outcomes = Promise.allSettled(names.map((name) => client.trunkline.channel(name).subscribe()));
+    let stream = await server.next('/sse');
+    for (; stream.channels.length > 15; stream = await server.next('/sse')) {
+      if (code === undefined) stream.plain(status);
+      else stream.problem(status, code);
+    }
+    const { channels } = stream;
+    expect(channels).toEqual(names.slice(0, channels.length));
+    expect(channels.length).toBeGreaterThan(12);
+    stream.ready({ channels: channels.map((name) => entry(name, 0)) });
+    const kept = (await outcomes).filter(({ status: settled }) => settled === 'fulfilled');
+    expect(kept).toHaveLength(channels.length);
+    expect(client.trunkline.state).toBe('connected');
   });
 
   it('does not go round when the refused channel is none of ours', async () => {
