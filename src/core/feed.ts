@@ -38,7 +38,7 @@ interface Held {
 
 export class Feed {
   position: Position = { epoch: NO_EPOCH, offset: 0, id: '' };
-  /** By the clock: when something last came, in milliseconds. */
+  /** By the clock: when something with a place in the log last came, in milliseconds. */
   heardAt = -Infinity;
   /** Grows when the log was replaced under us: what was read before says nothing about it. */
   generation = 0;
@@ -154,11 +154,12 @@ export class Feed {
   /** From the bus. Never throws. */
   receive(epoch: string, delivery: Delivery): void {
     const { offset } = delivery.publication;
-    this.heardAt = this.context.clock.now();
+    // It has no place, so it proves nothing of those that have one.
     if (offset === 0 || !this.keepsLog) {
       this.deliver(delivery);
       return;
     }
+    this.heardAt = this.context.clock.now();
     if (!this.opened || this.repairing !== undefined) {
       this.held ??= [];
       if (this.held.length < HELD_LIMIT) this.held.push({ epoch, delivery });
@@ -260,7 +261,7 @@ export class Feed {
 
   private advance(epoch: string, delivery: Delivery): void {
     const { publication } = delivery;
-    this.tailed.add(this.position, publication);
+    this.tailed.add(this.position, publication, this.context.clock.now());
     this.position = { epoch, offset: publication.offset, id: publication.id };
     this.deliver(delivery);
   }
@@ -278,10 +279,16 @@ export class Feed {
     return this.tail;
   }
 
-  /** The log forgets all of a channel some time after its last publication; so does its copy. */
+  /**
+   * The log forgets all of a channel some time after its last publication; so does its copy. The clock of the instance that took it may
+   * be ahead, and the one here may have been set back.
+   */
   private get fresh(): boolean {
-    const last = this.tail?.last(this.position.offset);
-    return last !== undefined && this.context.clock.now() - last.time < (this.policy.history?.ttlMs ?? 0);
+    const { tail } = this;
+    const last = tail?.last(this.position.offset);
+    if (tail === undefined || last === undefined) return false;
+    const age = this.context.clock.now() - Math.min(last.time, tail.grownAt);
+    return age >= 0 && age < (this.policy.history?.ttlMs ?? 0);
   }
 
   private async ask(since: Position, question: ReadOptions): Promise<LogSlice> {
@@ -290,7 +297,8 @@ export class Feed {
     this.observe(slice.top, known);
     const { epoch, offset, id } = this.position;
     const agrees = slice.top.epoch === epoch && slice.top.offset === offset && slice.top.id === id;
-    if (this.opened && generation === this.generation && agrees) this.tailed.seed(since, slice);
+    if (this.opened && generation === this.generation && agrees)
+      this.tailed.seed(since, slice, this.context.clock.now());
     return slice;
   }
 

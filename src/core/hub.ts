@@ -241,10 +241,12 @@ export class Hub implements BackplaneListener {
 
   /** The last message of a channel may be lost on the bus with nothing after it to show the hole; this finds it. */
   private async checkPositions(): Promise<void> {
-    const quietSince = this.context.clock.now() - JUST_HEARD_MS;
+    const now = this.context.clock.now();
+    // Heard in time to come: the clock was set back.
+    const isQuiet = ({ heardAt }: Feed): boolean => heardAt <= now - JUST_HEARD_MS || heardAt > now;
     const idle = [...this.slots.values()]
       .map(({ feed }) => feed)
-      .filter((feed) => feed.open && feed.keepsLog && feed.heardAt <= quietSince);
+      .filter((feed) => feed.open && feed.keepsLog && isQuiet(feed));
     for (let at = 0; at < idle.length && !this.stopped; at += CHECK_BATCH) {
       if (!(await this.compare(idle.slice(at, at + CHECK_BATCH)))) return;
     }

@@ -77,9 +77,11 @@ export class Presence {
   }
 
   private sweep(): void {
-    const now = this.context.clock.now();
+    const { clock, graceMs } = this.context;
+    const now = clock.now();
     for (const [key, item] of this.leaving) {
-      if (item.at > now) break;
+      // Further ahead than any grace: the clock was set back, and nobody stays for as long.
+      if (item.at > now && item.at - now <= graceMs) break;
       this.leaving.delete(key);
       void this.leave(item);
     }

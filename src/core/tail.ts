@@ -51,6 +51,8 @@ interface Point {
 /** What one channel had last, without a hole up to its position. */
 export class Tail {
   size = 0;
+  /** By the clock of this instance: when the newest came. Publications have the time of the instance that took them. */
+  grownAt = -Infinity;
   private held: Publication[] = [];
   /** The publication before the first that is held. */
   private base: Point = { offset: 0, id: '' };
@@ -62,9 +64,10 @@ export class Tail {
   ) {}
 
   /** `before`: the position that `publication` follows. */
-  add(before: Point, publication: Publication): void {
+  add(before: Point, publication: Publication, now: number): void {
     const most = Math.min(this.most, this.tails.bounds.messages);
     if (most === 0) return;
+    this.grownAt = now;
     if (this.held.length === 0) this.base = { offset: before.offset, id: before.id };
     this.held.push(publication);
     let grown = weigh(publication);
@@ -79,7 +82,7 @@ export class Tail {
   }
 
   /** What was read from the log after `since`, up to `top`. Taken when it reaches further back than what is held. */
-  seed(since: Point, { top, publications, idAtAfter }: LogSlice): void {
+  seed(since: Point, { top, publications, idAtAfter }: LogSlice, now: number): void {
     const first = publications[0];
     if (first === undefined || publications.at(-1)?.offset !== top.offset) return;
     if (first.offset !== since.offset + 1 || (this.held.length > 0 && this.base.offset <= since.offset))
@@ -87,7 +90,7 @@ export class Tail {
     this.clear();
     let before: Point = { offset: since.offset, id: idAtAfter ?? '' };
     for (const publication of publications) {
-      this.add(before, publication);
+      this.add(before, publication, now);
       before = publication;
     }
   }

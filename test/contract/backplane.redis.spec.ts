@@ -39,6 +39,7 @@ function redisContract(name: string, start: () => Promise<RedisFleet>): void {
         url: fleet.url,
         prefix,
         idempotencyWindowMs: TIMING.idempotency,
+        positionTtlMs: 10 * TIMING.ttl,
       };
       return {
         nodes: [redisNode(settings), redisNode(settings), redisNode(settings)],

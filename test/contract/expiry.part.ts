@@ -54,6 +54,17 @@ export function expiryContract(bench: () => Bench): void {
       expect(position).toMatchObject({ epoch: top.epoch, offset: 1 });
     });
 
+    it('keeps the position between two questions of an instance that listens, however short the history', async () => {
+      const channel = bench().channel();
+      const { ttl } = bench().cluster.timing;
+      const short = { size: 10, ttlMs: ttl / 30 };
+      const { position } = await bench().append(0, channel, { history: short });
+      await bench().cluster.pass(short.ttlMs * 15);
+      expect(await bench().node(1).tops([channel])).toEqual([position]);
+      const next = await bench().append(1, channel, { history: short });
+      expect(next.position).toMatchObject({ epoch: position.epoch, offset: 2 });
+    });
+
     it('begins a new epoch when a position is lost, and shows nothing of the old one', async () => {
       const channel = bench().channel();
       const [first] = await bench().appendMany(channel, 3);

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { RedisBackplane } from '../../src/backplanes/redis/redis.backplane.js';
 import { redisOptions } from '../../src/backplanes/redis/redis.options.js';
 import { SILENT_LOGGER } from '../../src/core/ports/application.js';
-import { SYSTEM_CLOCK, SystemRandom } from '../../src/core/ports/time.js';
+import { SYSTEM_CLOCK, SystemRandom, type Clock } from '../../src/core/ports/time.js';
 import type { Position } from '../../src/protocol/position.js';
 import { COMMAND_MS, HurtRedis, LONG_COMMAND_MS, SLACK_MS } from '../support/hurt-redis.js';
 import { RecordingListener } from '../support/recording-listener.js';
@@ -43,6 +43,25 @@ describe('a bus that was cut', () => {
     await listener.ear.until('live again', () =>
       names.every((one) => listener.ear.offsets(one).at(-1) === 6),
     );
+  });
+
+  it('takes no channel back that was left while others were subscribed to again', async () => {
+    const listener = await startPeer(redis.settings);
+    const names = upTo(6000).map(() => redis.newChannel());
+    await Promise.all(names.map((name) => listener.node.subscribe(name)));
+    await redis.server.ask('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await listener.ear.until('the first of them', () => listener.ear.suspects.length > 0);
+    const kept = listener.ear.suspects.flat().at(0) as string;
+    await Promise.all(names.filter((name) => name !== kept).map((name) => listener.node.unsubscribe(name)));
+    const buses = `${redis.settings.prefix}:*:b:*`;
+    const left = async (): Promise<number> =>
+      ((await redis.server.ask('PUBSUB', 'CHANNELS', buses)) as string[]).length;
+    // One that is subscribed to now stands behind all that was under way.
+    const last = redis.newChannel();
+    await listener.node.subscribe(last);
+    await until(async () => (await left()) <= 2, 'the bus to be left');
+    await append(listener, kept);
+    await listener.ear.until('what was kept', () => listener.ear.offsets(kept).length > 0);
   });
 
   it('takes a subscribe of that moment, or refuses it; none that was taken stays deaf', async () => {
@@ -151,6 +170,42 @@ describe('a Redis that lost all', () => {
       expect(await peer.node.members(name)).toMatchObject([{ user: 'ana', connections: 1 }]);
       await redis.server.ask('SCRIPT', 'FLUSH');
       await peer.node.exit(name, entry);
+    }
+  });
+});
+
+describe('a start that fails', () => {
+  it('leaves nothing behind that goes on', async () => {
+    let waiting = 0;
+    const clock: Clock = {
+      ...SYSTEM_CLOCK,
+      after: (ms, run) => {
+        waiting++;
+        let over = false;
+        const end = (): void => void (over || (waiting--, (over = true)));
+        const cancel = SYSTEM_CLOCK.after(ms, () => {
+          end();
+          run();
+        });
+        return () => {
+          end();
+          cancel();
+        };
+      },
+    };
+    const node = new RedisBackplane({
+      options: redisOptions.parse(redis.settings),
+      clock,
+      random: new SystemRandom(),
+      logger: SILENT_LOGGER,
+    });
+    // The first sign of life is the last step of a start.
+    await redis.server.ask('CONFIG', 'SET', 'min-replicas-to-write', 1);
+    try {
+      expect(await outcome(node.start(new RecordingListener()))).toBe('unavailable');
+      await until(() => waiting === 0, 'all timers to end');
+    } finally {
+      await redis.server.ask('CONFIG', 'SET', 'min-replicas-to-write', 0);
     }
   });
 });

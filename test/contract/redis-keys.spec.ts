@@ -70,13 +70,17 @@ describe.each([
     expect([...after.keys()].filter((key) => key === keys.presence('mixed:1'))).toEqual([]);
   });
 
-  it('no other application is met, not even one whose prefix begins alike', async () => {
+  it('no other application is met, not even one whose prefix begins alike, or is the same in another database', async () => {
     const prefix = freshPrefix();
-    const peers = await Promise.all(
-      [prefix, `${prefix}:`, `${prefix}:node`, `${prefix}2`].map((own) =>
+    const peers = await Promise.all([
+      ...[prefix, `${prefix}:`, `${prefix}:node`, `${prefix}2`].map((own) =>
         startPeer({ url: fleet.url, prefix: own }),
       ),
-    );
+      // A Cluster has one database.
+      ...(fleet.url.includes(',') ? [] : [1, 12]).map((db) =>
+        startPeer({ url: `${fleet.url}/${db}`, prefix }),
+      ),
+    ]);
     const channel = 'shared:1';
     for (const { node } of peers) await node.subscribe(channel);
     for (const [n, peer] of peers.entries()) {

@@ -1,14 +1,21 @@
 // The list of revoked tokens in a real Redis: lost calls, lost lists and lost ends of it are repaired, and it keeps nothing for ever.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RedisBackplane } from '../../src/backplanes/redis/redis.backplane.js';
 import { RedisKeys } from '../../src/backplanes/redis/redis.keys.js';
-import type { RedisSettings } from '../../src/backplanes/redis/redis.options.js';
+import { redisOptions, type RedisSettings } from '../../src/backplanes/redis/redis.options.js';
+import { SILENT_LOGGER } from '../../src/core/ports/application.js';
 import type { Revocation } from '../../src/core/ports/backplane.js';
+import { SYSTEM_CLOCK, SystemRandom } from '../../src/core/ports/time.js';
+import { RecordingListener } from '../support/recording-listener.js';
 import { freshPrefix, outcome, startPeer, stopPeers, type Peer } from '../support/redis-nodes.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/wait.js';
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+/** Milliseconds the list keeps what has ended, since the clock of an instance may be ahead. */
+const AHEAD_MS = 7_200_000;
 /** Milliseconds in which each instance must know, the bus cut at that very moment included. */
 const PROMISED_MS = 1000;
 /** A node that looks by itself only when it is called. */
@@ -124,12 +131,30 @@ describe('revocations in Redis', () => {
     expect(new Set(users(await peer())).size).toBe(3000);
   });
 
+  it('stay in the list although an instance whose clock is an hour ahead adds to it', async () => {
+    const a = await peer(DEEP_SLEEP);
+    await a.node.revoke(revoked('ana', HOUR_MS / 2));
+    const clock = { ...SYSTEM_CLOCK, now: () => Date.now() + HOUR_MS };
+    const options = redisOptions.parse({ url: server.url, prefix });
+    const ahead = new RedisBackplane({ options, clock, random: new SystemRandom(), logger: SILENT_LOGGER });
+    try {
+      await ahead.start(new RecordingListener());
+      await ahead.revoke(revoked('ben'));
+      await hears(a, 'ben');
+      expect(users(await peer(DEEP_SLEEP)).toSorted()).toEqual(['ana', 'ben']);
+      await ahead.revoke(revoked('ben', 2 * DAY_MS));
+      expect(Number(await server.ask('PTTL', keys.revocations()))).toBeGreaterThan(DAY_MS);
+    } finally {
+      await ahead.stop();
+    }
+  });
+
   it('leave Redis when they have ended, and the list ends with the last of them', async () => {
     const a = await peer(DEEP_SLEEP);
-    for (let n = 0; n < 5; n++) await a.node.revoke(revoked(`short-${n}`, 200));
-    await a.node.revoke(revoked('long', 5000));
+    for (let n = 0; n < 5; n++) await a.node.revoke(revoked(`short-${n}`, 200 - AHEAD_MS));
+    await a.node.revoke(revoked('long', 5000 - AHEAD_MS));
     await until(async () => {
-      await a.node.revoke(revoked(`later-${Date.now()}`, 60));
+      await a.node.revoke(revoked(`later-${Date.now()}`, 60 - AHEAD_MS));
       const names = (await server.ask('HKEYS', keys.revocations())) as string[];
       return !names.some((name) => name.startsWith('user:short'));
     }, 'the short ones to go');

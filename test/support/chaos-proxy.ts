@@ -87,12 +87,14 @@ export class ChaosProxy {
   private dark = false;
   private calm = false;
   private closing: Promise<void> | undefined;
+  private target: number;
 
   private constructor(
     private readonly server: Server,
     private readonly settings: Settings,
   ) {
     this.port = (server.address() as AddressInfo).port;
+    this.target = settings.target;
     this.random = new SeededRandom(settings.seed);
     this.life = setTimeout(() => void this.close(), settings.lifeMs);
     server.on('connection', (client) => this.take(client));
@@ -116,6 +118,11 @@ export class ChaosProxy {
   /** Connections that are open now. */
   get open(): number {
     return this.links.size;
+  }
+
+  /** New connections go to another server; those that are open stay where they are. */
+  aim(target: number): void {
+    this.target = target;
   }
 
   /** From now on nothing passes, in connections that are open and in new ones, and nobody is told. */
@@ -165,7 +172,7 @@ export class ChaosProxy {
       return;
     }
     const onOver = (ended: ChaosLink): void => void this.links.delete(ended);
-    const link = new ChaosLink(client, this.plan(fault), { target: this.settings.target, onOver });
+    const link = new ChaosLink(client, this.plan(fault), { target: this.target, onOver });
     this.links.add(link);
     if (this.dark) link.freeze();
   }

@@ -14,11 +14,12 @@ interface Timer {
 
 export class FakeClock implements Clock {
   private time = START_MS;
+  private behind = 0;
   private readonly timers = new Set<Timer>();
   private turn: (() => void)[] = [];
 
   now(): number {
-    return this.time;
+    return this.time - this.behind;
   }
 
   after(ms: number, run: () => void): Cancel {
@@ -51,6 +52,11 @@ export class FakeClock implements Clock {
       this.endTurn();
     }
     throw new Error('The turns of the loop do not end.');
+  }
+
+  /** The time of day is set anew; timers run when they would have run. */
+  setBack(ms: number): void {
+    this.behind += ms;
   }
 
   /** Runs the timers that become due, each at its own time, with everything they set going. */

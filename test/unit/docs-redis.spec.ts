@@ -180,8 +180,8 @@ async function liveALife(fleet: RedisFleet): Promise<void> {
   await one.node.control({ type: 'disconnect', user: 'ben', code: 4003, reason: 'x' });
   for (const kept of ['ticket:one', 'ticket:two']) await one.node.keep(kept, 'text', 60_000);
   await two.node.take('ticket:one');
-  // One that has ended, and one that finds it.
-  await one.node.revoke({ user: 'ben', tokenId: 'x', before: 0, until: Date.now() + 1000 });
+  // One that ended longer ago than any clock is ahead, and one that finds it.
+  await one.node.revoke({ user: 'ben', tokenId: 'x', before: 0, until: Date.now() - 2 * 3_600_000 + 500 });
   await until(async () => {
     await one.node.revoke({ user: 'ana', tokenId: undefined, before: 1, until: Date.now() + 60_000 });
     const list = keys.revocations();

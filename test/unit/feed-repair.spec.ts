@@ -113,6 +113,26 @@ describe('feed', () => {
     expect(client.offsets(CHANNEL)).toEqual([1, 2, 3]);
   });
 
+  it('finds it although events that are not kept come all the time', async () => {
+    await start({ rules: { '*': { ephemeral: new Set(['typing']) } } });
+    fate((offset) => (offset === 3 ? 'drop' : 'deliver'));
+    await publish(3);
+    for (let ms = 0; ms < 2 * CHECK_MS; ms += 200) {
+      await source.publish(CHANNEL, 1, { event: 'typing' });
+      await cluster.clock.advance(200);
+    }
+    expect(client.offsets(CHANNEL)).toEqual([1, 2, 3]);
+  });
+
+  it('finds it although the clock was set back by an hour', async () => {
+    await start();
+    fate((offset) => (offset === 3 ? 'drop' : 'deliver'));
+    await publish(3);
+    cluster.clock.setBack(3_600_000);
+    await cluster.clock.advance(2 * CHECK_MS);
+    expect(client.offsets(CHANNEL)).toEqual([1, 2, 3]);
+  });
+
   it('repairs at once when the bus says that it may have lost something', async () => {
     await start();
     fate(() => 'drop');

@@ -68,6 +68,20 @@ describe('presence with grace', () => {
     expect(await presence.members(CHANNEL)).toMatchObject([{ user: 'ana', connections: 1 }]);
   });
 
+  it('tells a leave when the grace is over although the clock was set back by an hour meanwhile', async () => {
+    await presence.enter(CHANNEL, entry('s1'));
+    presence.exit(CHANNEL, entry('s1'));
+    clock.setBack(3_600_000);
+    await clock.advance(GRACE_MS);
+    expect(moves()).toEqual(['join ana', 'leave ana']);
+    await presence.enter(CHANNEL, entry('s2'));
+    presence.exit(CHANNEL, entry('s2'));
+    await clock.advance(GRACE_MS - 1);
+    expect(moves()).toHaveLength(3);
+    await clock.advance(1);
+    expect(moves()).toHaveLength(4);
+  });
+
   it('counts the grace from the last exit', async () => {
     await presence.enter(CHANNEL, entry('s1'));
     presence.exit(CHANNEL, entry('s1'));

@@ -141,6 +141,31 @@ describe('resume from memory', () => {
     expect({ recovered, reason }).toEqual({ recovered: false, reason: 'expired' });
   });
 
+  it('forgets with the log although the instance that took a publication has a clock an hour ahead', async () => {
+    await start({ rules: { '*': { history: { size: 100, ttlMs: 60_000 } } } });
+    const seen = await publish(1);
+    node.faults(() => 'drop');
+    const { epoch } = await publish(1);
+    const { publications } = await node.memory.read(CHANNEL, { after: 1, limit: 1, reverse: false });
+    const [next] = publications;
+    if (next === undefined) throw new Error('The log lost it.');
+    const publication = { ...next, time: next.time + 3_600_000 };
+    node.core.hub.onPublication(CHANNEL, epoch, { publication, except: undefined, previous: seen.id });
+    expect(await comeBack(seen)).toMatchObject({ recovered: true, messages: [2] });
+    expect(reads()).toBe(0);
+    await cluster.clock.advance(60_001);
+    expect(await comeBack(seen, 'cleo')).toMatchObject({ recovered: false, reason: 'expired' });
+  });
+
+  it('asks the log when the clock was set back: nobody knows how old memory is', async () => {
+    await start({ rules: { '*': { history: { size: 100, ttlMs: 60_000 } } } });
+    const seen = await publish(1);
+    await publish(2);
+    cluster.clock.setBack(3_600_000);
+    expect(await comeBack(seen)).toMatchObject({ recovered: true, messages: [2, 3] });
+    expect(reads()).toBe(1);
+  });
+
   it('gives nothing of a log that was replaced', async () => {
     await start();
     const seen = await publish(2);

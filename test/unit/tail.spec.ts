@@ -29,7 +29,7 @@ class Channel {
 
   add(bytes: number): void {
     const next = publication(this.log.length + 1, bytes);
-    this.tail.add(this.top, next);
+    this.tail.add(this.top, next, 0);
     this.log.push(next);
   }
 
@@ -60,7 +60,7 @@ describe('the tail of a channel', () => {
             else if (what === 'clear') one.tail.clear();
             else {
               const since = Math.min(size, one.log.length);
-              one.tail.seed({ offset: since, id: '' }, one.read(since));
+              one.tail.seed({ offset: since, id: '' }, one.read(since), 0);
             }
             for (const { log, tail, top } of channels) {
               for (let offset = 0; offset <= log.length + 1; offset++) {

@@ -6,6 +6,8 @@ import type { LogSlice, ReadOptions } from '../../core/ports/backplane.js';
 
 /** The position outlives the publications by this factor, so that who missed nothing can still resume. */
 const META_LIFE_FACTOR = 10;
+/** Milliseconds it does so at least: whoever listens asks every ten seconds at the latest. */
+const META_LEAST_MS = 60_000;
 /** Freed places at the front before the list is moved up; half of the list at most. */
 const COMPACT_AT = 64;
 
@@ -47,7 +49,7 @@ export class ChannelLog {
   /** A question about the channel lengthens the life of its position, never of its publications. */
   touch(now: number): void {
     this.used = true;
-    this.knownUntil = now + this.ttlMs * META_LIFE_FACTOR;
+    this.knownUntil = now + Math.max(this.ttlMs * META_LIFE_FACTOR, META_LEAST_MS);
   }
 
   /** Publications live and die together: the whole log ends when its last publication is too old. */

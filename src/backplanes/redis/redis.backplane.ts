@@ -71,6 +71,8 @@ interface Running {
   readonly kept: RedisKept;
   readonly gather: RedisGather;
   readonly counters: RedisCounters;
+  /** Redis refuses what is written, since it has become a replica. */
+  demoted: boolean;
 }
 
 export class RedisBackplane implements Backplane {
@@ -100,6 +102,7 @@ export class RedisBackplane implements Backplane {
         () => {},
       );
     } catch (cause) {
+      running.orders.stop();
       running.revocations.stop();
       running.bus.stop();
       running.client.disconnect();
@@ -126,7 +129,8 @@ export class RedisBackplane implements Backplane {
   }
 
   healthy(): boolean {
-    return this.running !== undefined && this.running.client.status === 'ready' && this.running.bus.live;
+    const { running } = this;
+    return running !== undefined && running.client.status === 'ready' && running.bus.live && !running.demoted;
   }
 
   /** Not `async`: one promise less for the most frequent call. */
@@ -194,23 +198,29 @@ export class RedisBackplane implements Backplane {
   private make(answer: (question: Question) => unknown): Running {
     const { options, clock, random } = this.parts;
     const logger = new CalmLogger(this.parts.logger, () => clock.now());
-    const parts = { options, logger, random: () => random.fraction() };
+    const onDemoted = (): void => void (running.demoted = true);
+    const parts = { options, logger, random: () => random.fraction(), onDemoted };
     const connect = (role: ConnectionRole): RedisClient => {
       if (this.parts.connect === undefined) return makeClient(role, parts);
       const client = this.parts.connect(role, clientDefaults(role, parts));
       logErrors(client, role, logger);
       return client;
     };
-    const keys = new RedisKeys(options.prefix);
     const client = connect('commands');
     const sharded = client instanceof Cluster;
+    const keys = new RedisKeys(options.prefix, databaseOf(client));
     const node = random.id(NODE_ID_BYTES);
     const pending = new RedisPending(client, options);
     const log = new RedisLog({ client, pending, keys, options, random, sharded, clock });
     const presence = new RedisPresence({ client, keys, options, node, sharded, now: () => clock.now() });
     const orders = new RedisOrders({ client, keys, options, logger, clock });
     const revocations = new RedisRevocations({ client, keys, options, logger, clock, random });
-    const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence });
+    // A new master took a write; the bus may still hear the old one.
+    const onSigned = (): void => {
+      if (running.demoted) bus.reconnect();
+      running.demoted = false;
+    };
+    const nodes = new RedisNodes({ client, keys, options, clock, logger, node, presence, onSigned });
     const kept = new RedisKept({ client, pending, keys });
     const living = async (): Promise<number> => (await nodes.list()).length;
     const counters = new RedisCounters({ client, pending, keys });
@@ -235,6 +245,13 @@ export class RedisBackplane implements Backplane {
       own,
       onReturn,
     });
-    return { client, bus, log, presence, nodes, orders, revocations, kept, gather, counters };
+    const rooms = { client, bus, log, presence, nodes, orders, revocations, kept, gather, counters };
+    const running: Running = { ...rooms, demoted: false };
+    return running;
   }
+}
+
+/** A Cluster has one. */
+function databaseOf(client: RedisClient): number {
+  return client instanceof Cluster ? 0 : (client.options.db ?? 0);
 }

@@ -224,7 +224,11 @@ export class RedisBus {
   /** What a lane has not come to is torn still. */
   private async mendLane(batches: readonly string[][]): Promise<void> {
     for (let at = 0; at < batches.length; at += WIDTH) {
-      const some = batches.slice(at, at + WIDTH);
+      // What was left while others were under way would stay on the bus for nobody.
+      const some = batches
+        .slice(at, at + WIDTH)
+        .map((batch) => batch.filter((bus) => this.wanted.has(bus)))
+        .filter((batch) => batch.length > 0);
       try {
         await Promise.all(some.map((batch) => this.send('subscribe', batch)));
       } catch (error) {
@@ -248,7 +252,7 @@ export class RedisBus {
   }
 
   /** In a Cluster all connections are made anew, also those that are well. */
-  private reconnect(): void {
+  reconnect(): void {
     const { client } = this.parts;
     if (this.listener !== undefined && client.status === 'ready') client.disconnect(true);
   }

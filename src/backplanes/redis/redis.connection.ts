@@ -24,11 +24,17 @@ const KEEP_ALIVE_MS = 10_000;
 const SLOTS_REFRESH_MS = 5000;
 /** A half-open connection never confirms its end. */
 const DISCONNECT_MS = 100;
+/** What a master says to a write when it has become a replica. It does not end its connections. */
+const DEMOTED = /^READONLY\b/;
+/** Milliseconds between two connections made anew for that: it takes a while until the address leads to the new master. */
+const ANEW_MS = 1000;
 
 export interface ConnectionParts {
   readonly options: RedisOptions;
   readonly logger: CoreLogger;
   readonly random: () => number;
+  /** Redis is a replica, and refuses what is written. */
+  readonly onDemoted?: () => void;
 }
 
 /** Not yet connected: call `connect()`. */
@@ -80,7 +86,21 @@ function single(address: OneAddress, role: ConnectionRole, parts: ConnectionPart
         };
   const shared = common(address, role, parts);
   const secure = address.kind === 'sentinel' && shared.tls !== undefined ? sentinelTls(shared.tls) : {};
-  return { ...shared, ...place, ...secure, db: address.db, retryStrategy: retry(parts) };
+  const again = { retryStrategy: retry(parts), reconnectOnError: elsewhere(parts) };
+  return { ...shared, ...place, ...secure, db: address.db, ...again };
+}
+
+/** The address may lead to another Redis by now, as behind a name or a balancer. What was refused is told to the caller, not sent again. */
+function elsewhere({ onDemoted }: ConnectionParts): (error: Error) => boolean {
+  let last = -Infinity;
+  return ({ message }) => {
+    if (!DEMOTED.test(message)) return false;
+    onDemoted?.();
+    const now = performance.now();
+    if (now - last < ANEW_MS) return false;
+    last = now;
+    return true;
+  };
 }
 
 function common(

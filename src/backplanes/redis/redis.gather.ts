@@ -2,7 +2,7 @@
 
 import type { Question } from '../../core/ports/backplane.js';
 import type { Clock } from '../../core/ports/time.js';
-import { fromRedis } from './redis.errors.js';
+import { fromRedis, unavailable } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import type { RedisClient } from './redis.scripts.js';
 
@@ -43,6 +43,8 @@ export class RedisGather {
 
   async ask(question: Question): Promise<readonly unknown[]> {
     const { client, keys, clock, node, living } = this.parts;
+    // A Cluster that is away keeps the question until it is back.
+    if (client.status !== 'ready') throw unavailable();
     const id = ++this.ids;
     const answers: unknown[] = [];
     const over = new Promise<void>((resolve) => {
@@ -56,7 +58,11 @@ export class RedisGather {
     try {
       const call: Call = { id, node, question };
       await client.publish(keys.ask(), JSON.stringify(call));
-      this.expect(id, await living());
+      // Whoever cannot be counted is waited for to the end.
+      living().then(
+        (count) => this.expect(id, count),
+        () => {},
+      );
       await over;
       return answers;
     } catch (error) {

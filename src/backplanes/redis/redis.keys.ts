@@ -9,7 +9,15 @@ import { crc16, slotOf, SLOTS } from './redis.slots.js';
 export const PARTITIONS = 128;
 
 export class RedisKeys {
-  constructor(private readonly prefix: string) {}
+  /** Begins the bus channels: what is said in one database of a server is heard in all. No prefix has an `@`. */
+  private readonly busPrefix: string;
+
+  constructor(
+    private readonly prefix: string,
+    db = 0,
+  ) {
+    this.busPrefix = db === 0 ? prefix : `${prefix}:@${db}`;
+  }
 
   /** Hash: `e` epoch, `o` newest offset, `i` its id, `f` oldest kept offset, `a` id before a log that began anew, `m` milliseconds it
    * outlives a question. */
@@ -44,12 +52,12 @@ export class RedisKeys {
 
   /** Bus channel of publications, joins and leaves. */
   bus(channel: string): string {
-    return this.of('b', channel);
+    return this.of('b', channel, this.busPrefix);
   }
 
   /** Bus channel of a partition that nobody speaks on: subscribing to it shows that a connection is heard. */
   pulse(partition: number): string {
-    return `${this.prefix}:{${TAGS[partition]}}:pulse`;
+    return `${this.busPrefix}:{${TAGS[partition]}}:pulse`;
   }
 
   /** The channel a bus channel is of. */
@@ -91,7 +99,7 @@ export class RedisKeys {
 
   /** Bus channel that says: there are new orders. Shares its tag with the stream, since one script writes both. */
   wake(): string {
-    return `${this.prefix}:{orders}:wake`;
+    return `${this.busPrefix}:{orders}:wake`;
   }
 
   /** Hash of revoked tokens: `user:<user>` or `token:<user>\t<jti>` → `before until`, and `tag`, another one after each change. */
@@ -106,7 +114,7 @@ export class RedisKeys {
 
   /** Bus channel that tells what was added to the list. */
   revoked(): string {
-    return `${this.prefix}:{revoked}:told`;
+    return `${this.busPrefix}:{revoked}:told`;
   }
 
   /** String: a short text that is taken once. No tag: each is alone, and in a Cluster they spread over all masters. */
@@ -121,16 +129,16 @@ export class RedisKeys {
 
   /** Bus channel of questions to all nodes. */
   ask(): string {
-    return `${this.prefix}:ask`;
+    return `${this.busPrefix}:ask`;
   }
 
   /** Bus channel of the answers to one node. */
   answers(node: string): string {
-    return `${this.prefix}:answers:${node}`;
+    return `${this.busPrefix}:answers:${node}`;
   }
 
-  private of(kind: string, channel: string): string {
-    return `${this.prefix}:{${TAGS[this.partitionOf(channel)]}}:${kind}:${channel}`;
+  private of(kind: string, channel: string, prefix = this.prefix): string {
+    return `${prefix}:{${TAGS[this.partitionOf(channel)]}}:${kind}:${channel}`;
   }
 }
 

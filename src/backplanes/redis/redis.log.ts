@@ -152,7 +152,8 @@ export class RedisLog {
     const { size = 0, ttlMs = 0 } = history ?? {};
     const { numbers: last } = this;
     if (last.size === size && last.ttlMs === ttlMs && last.window === window) return last.text;
-    const text = `${size} ${ttlMs} ${ttlMs * META_LIFE_FACTOR} ${window}`;
+    const life = Math.max(ttlMs * META_LIFE_FACTOR, this.parts.options.positionTtlMs);
+    const text = `${size} ${ttlMs} ${life} ${window}`;
     this.numbers = { size, ttlMs, window, text };
     return text;
   }

@@ -2,7 +2,7 @@
 
 import type { CoreLogger } from '../../core/ports/application.js';
 import type { Cancel, Clock } from '../../core/ports/time.js';
-import { fromRedis } from './redis.errors.js';
+import { fromRedis, unavailable } from './redis.errors.js';
 import type { RedisKeys } from './redis.keys.js';
 import type { RedisOptions } from './redis.options.js';
 import { OUTLIVES } from './redis.registry.js';
@@ -22,6 +22,8 @@ export interface NodesParts {
   readonly logger: CoreLogger;
   readonly node: string;
   readonly presence: RedisPresence;
+  /** Redis has taken a sign of life, so it takes what is written. */
+  readonly onSigned?: () => void;
 }
 
 export class RedisNodes {
@@ -62,16 +64,12 @@ export class RedisNodes {
 
   /** Ends this node's presence and takes its name away, as far as Redis is there. */
   async stop(): Promise<void> {
-    const { client, keys, presence } = this.parts;
+    const { client } = this.parts;
     this.stopped = true;
     this.cancel?.();
     client.off('ready', this.onReady);
-    await Promise.allSettled([this.beating, this.burying]);
     try {
-      await presence.exitAll();
-      await client.del(keys.nodeChannels(this.life));
-      await client.srem(keys.nodes(), this.life);
-      await client.del(keys.node(this.life));
+      await Promise.race([this.end(), this.lost()]);
     } catch (error) {
       const text = String(error);
       this.parts.logger.warn('This node could not end its presence; the others will.', { error: text });
@@ -88,6 +86,24 @@ export class RedisNodes {
     } catch (error) {
       throw fromRedis(error, 'read');
     }
+  }
+
+  private async end(): Promise<void> {
+    const { client, keys, presence } = this.parts;
+    await Promise.allSettled([this.beating, this.burying]);
+    await presence.exitAll();
+    await client.del(keys.nodeChannels(this.life));
+    await client.srem(keys.nodes(), this.life);
+    await client.del(keys.node(this.life));
+  }
+
+  /** Rejects when Redis is away: a Cluster keeps what it is asked until it is back, and a stop cannot wait for that. */
+  private lost(): Promise<never> {
+    const { client } = this.parts;
+    return new Promise((_resolve, reject) => {
+      if (client.status === 'ready') client.once('close', () => reject(unavailable()));
+      else reject(unavailable());
+    });
   }
 
   private arm(): void {
@@ -126,12 +142,13 @@ export class RedisNodes {
   }
 
   private async sign(): Promise<void> {
-    const { client, keys, options, node, presence } = this.parts;
+    const { client, keys, options, node, presence, onSigned } = this.parts;
     const ttl = options.nodeTtlMs;
     if (this.known && (await client.set(keys.node(this.life), node, 'PX', ttl, 'XX')) === null) this.begin();
     if (!this.known) await client.set(keys.node(this.life), node, 'PX', ttl);
     await client.sadd(keys.nodes(), this.life);
     await client.pexpire(keys.nodes(), options.entryTtlMs * OUTLIVES);
+    onSigned?.();
     if (this.known) return;
     this.known = true;
     presence.renew(this.life);

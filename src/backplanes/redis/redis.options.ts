@@ -38,6 +38,11 @@ export const redisOptions = z.object({
   idempotencyWindowMs: z.int().min(0).default(300_000),
   /** Milliseconds a channel without a publication keeps its epoch after it was last asked about. */
   emptyTtlMs: ms(60_000).default(3_600_000),
+  /**
+   * Milliseconds the position of a channel is known at least, however short its history: instances with listeners ask every ten seconds
+   * at the latest, and one that nobody knows any more begins a new epoch under them.
+   */
+  positionTtlMs: ms(1).default(60_000),
   /** Milliseconds between signs of life: of this node in Redis, and of Redis on the bus connection. */
   beatMs: ms(20).default(2500),
   /** Milliseconds without a sign of life after which the others take a node for dead and end its presence. More than three beats. */

@@ -17,6 +17,8 @@ const TAG_BYTES = 9;
 const TAG = 'tag';
 const LINE = /^(\d+) (\d+) (.+)$/s;
 const SWEEP_EVERY_MS = 60_000;
+/** Milliseconds the list keeps what has ended: the clock of one instance may be ahead, and the others still refuse those tokens. */
+const AHEAD_MS = 7_200_000;
 
 export interface RevocationsParts {
   readonly client: RedisClient;
@@ -71,6 +73,8 @@ export class RedisRevocations {
 
   /** Something was added. Without what this node knows before it, something was missed. */
   heard(payload: string): void {
+    // Before the start nobody takes it; then it stands in the list, which is handed on whole.
+    if (this.hand === undefined) return;
     const [head = '', ...lines] = payload.split('\n');
     const [before, tag] = head.split(' ');
     this.take(lines.flatMap((line) => parse(line) ?? []));
@@ -161,7 +165,7 @@ export class RedisRevocations {
     const { client, keys, random, clock } = this.parts;
     const names = [keys.revocations(), keys.revocationEnds(), keys.revoked()];
     const rows = entries.flatMap(([name, { before, until }]) => [name, before, until]);
-    await runScript(client, 'revoke', names, [random.id(TAG_BYTES), clock.now(), ...rows]);
+    await runScript(client, 'revoke', names, [random.id(TAG_BYTES), clock.now() - AHEAD_MS, ...rows]);
   }
 
   private take(revocations: readonly Revocation[]): void {

@@ -37,6 +37,7 @@ type Text = string & { isWellFormed(): boolean; toWellFormed(): string };
 
 export class FakeRedisClient extends EventEmitter {
   status: Status = 'wait';
+  readonly options = { db: 0 };
   private socket: Socket | undefined;
   private writable = false;
   private manuallyClosing = false;

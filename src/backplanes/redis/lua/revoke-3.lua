@@ -2,7 +2,7 @@
 -- What changed the list is told with its tag and the tag before it, so that a node sees whether it missed something between.
 --
 -- KEYS 1 list: name → "before until", and its tag   2 names by their end   3 bus channel
--- ARGV 1 tag of the list after this   2 now, milliseconds since 1970   3… name, before, until, at most some hundreds
+-- ARGV 1 tag of the list after this   2 milliseconds since 1970: what ended before goes   3… name, before, until, at most some hundreds
 -- Returns how many changed the list
 local ended = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[2], 'LIMIT', 0, 100)
 for _, name in ipairs(ended) do
