@@ -71,6 +71,8 @@ async function startInstance(name, port, redisUrl) {
     REDIS_URL: redisUrl,
     TRUNKLINE_BACKPLANE: 'redis',
     TRUNKLINE_INSTANCE: name,
+    // The proxy asks each by its one port, and three cannot share another.
+    TRUNKLINE_OPS_PORT: '',
     // The proxy speaks plain HTTP with them.
     TRUNKLINE_TLS_CERT_FILE: '',
     TRUNKLINE_TLS_KEY_FILE: '',

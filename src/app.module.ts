@@ -14,6 +14,7 @@ import { NotificationsModule } from './domains/notifications/notifications.modul
 import { PricesModule } from './domains/prices/prices.module.js';
 import { HttpThrottlerGuard } from './limits/http-throttler.js';
 import { LimitsModule } from './limits/limits.module.js';
+import { MAX_HEADERS } from './limits/request-form.js';
 import type { StructuredLogger } from './ops/logger.js';
 import { LoggerModule } from './ops/logger.module.js';
 import { OpsModule } from './ops/ops.module.js';
@@ -60,7 +61,10 @@ export class AppModule {
         SseModule.forRoot(config.sse),
         PollingModule.forRoot(config.polling),
         ApiModule,
-        OpsModule.forRoot(),
+        OpsModule.forRoot({
+          options: config.ops,
+          bounds: { keepAliveMs: config.server.keepAliveMs, maxHeaders: MAX_HEADERS },
+        }),
         ...config.server.domains.map((name) => DOMAIN_MODULES[name](config)),
         ...modules,
       ],

@@ -25,7 +25,7 @@ async function main(): Promise<void> {
     throw explained(error, config.redis.url);
   });
   const tls = config.server.tlsCertFile !== '';
-  process.stdout.write(greeting({ port, devTokens: config.auth.devTokens, tls }));
+  process.stdout.write(greeting({ port, devTokens: config.auth.devTokens, tls, ops: config.ops }));
 }
 
 main().catch((error: unknown) => {

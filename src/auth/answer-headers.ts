@@ -22,14 +22,17 @@ export const STRICT_TRANSPORT = { 'Strict-Transport-Security': 'max-age=31536000
 
 const DATA_PATHS = ['/api', '/sse', '/poll', '/metrics'];
 
-/** `secure`: this server itself speaks TLS. Over plain HTTP a browser ignores the promise, and a proxy makes its own. */
-export function answerHeaders({ secure }: { readonly secure: boolean }): RequestHandler {
-  const extra: Readonly<Record<string, string>> = secure ? STRICT_TRANSPORT : {};
-  const every = Object.entries({ ...EVERY_ANSWER, ...extra });
-  const data = Object.entries({ ...DATA_ANSWER, ...extra });
-  return ({ path }: Request, response: Response, next: NextFunction): void => {
-    const isData = DATA_PATHS.some((one) => path === one || path.startsWith(`${one}/`));
+/** HSTS where this server itself speaks TLS. Over plain HTTP a browser ignores the promise (RFC 6797 §7.2), and a proxy makes its own. */
+export function answerHeaders(): RequestHandler {
+  const every = Object.entries(EVERY_ANSWER);
+  const data = Object.entries(DATA_ANSWER);
+  const secure = Object.entries(STRICT_TRANSPORT);
+  return ({ path, socket }: Request, response: Response, next: NextFunction): void => {
+    // Routes are found in any case.
+    const lower = path.toLowerCase();
+    const isData = DATA_PATHS.some((one) => lower === one || lower.startsWith(`${one}/`));
     for (const [name, value] of isData ? data : every) response.setHeader(name, value);
+    if ('encrypted' in socket) for (const [name, value] of secure) response.setHeader(name, value);
     next();
   };
 }

@@ -1,6 +1,5 @@
 // The JSON file of API keys: read at the start, and again when it has changed. A bad file changes nothing. Says nothing of a key but its name.
 
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { z } from 'zod';
 import { SCOPES } from '../core/identity.js';
 import type { CoreLogger } from '../core/ports/application.js';
@@ -8,6 +7,7 @@ import type { Clock } from '../core/ports/time.js';
 import { parseChannelPattern } from '../protocol/channel-pattern.js';
 import { ApiKeys, digestOf, UNNAMED, type ApiKeyEntry } from './api-keys.js';
 import { MIN_API_KEY_LENGTH, type AuthOptions } from './auth.options.js';
+import { readBounded } from './bounded-file.js';
 import { FileWatch } from './file-watch.js';
 
 /** Bytes of the file, and keys in it. */
@@ -73,7 +73,7 @@ const entries = z
 export function readApiKeysFile(path: string): readonly ApiKeyEntry[] {
   let text: string;
   try {
-    text = readBounded(path);
+    text = readBounded(path, MAX_BYTES);
   } catch (thrown) {
     throw fault(`the file cannot be read (${thrown instanceof Error ? thrown.message : String(thrown)})`);
   }
@@ -123,22 +123,6 @@ function checkPattern(text: string, context: z.RefinementCtx): void {
   }
 }
 
-/** Size and content are of one and the same file, also while another is put in its place. */
-function readBounded(path: string): string {
-  const file = openSync(path, 'r');
-  try {
-    if (!fstatSync(file).isFile()) throw new Error('it is no file');
-    const bytes = Buffer.alloc(MAX_BYTES + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length <= MAX_BYTES; length += read)
-      read = readSync(file, bytes, length, bytes.length - length, null);
-    if (length > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
-    return bytes.toString('utf8', 0, length);
-  } finally {
-    closeSync(file);
-  }
-}
-
 /** The keys that the options name. Throws ApiKeysFileError. */
 export function apiKeysOf({ apiKeys, apiKeysFile }: Pick<AuthOptions, 'apiKeys' | 'apiKeysFile'>): ApiKeys {
   const read = apiKeysFile === '' ? [] : readApiKeysFile(apiKeysFile);
@@ -151,6 +135,8 @@ export function apiKeysOf({ apiKeys, apiKeysFile }: Pick<AuthOptions, 'apiKeys' 
 
 export interface ApiKeysFileParts {
   readonly path: string;
+  /** Its state just before the keys were read. */
+  readonly readAs: string;
   readonly keys: ApiKeys;
   readonly clock: Pick<Clock, 'after'>;
   readonly logger: CoreLogger;
@@ -160,9 +146,9 @@ export class ApiKeysFile {
   private readonly watch: FileWatch;
 
   constructor(private readonly parts: ApiKeysFileParts) {
-    const { path, clock } = parts;
+    const { path, readAs: known, clock } = parts;
     const onChange = (): void => this.reload();
-    this.watch = new FileWatch({ paths: [path], everyMs: LOOK_EVERY_MS, clock, onChange });
+    this.watch = new FileWatch({ paths: [path], known, everyMs: LOOK_EVERY_MS, clock, onChange });
   }
 
   start(): void {

@@ -23,6 +23,7 @@ import { AuthStats } from './auth.stats.js';
 import { TOKEN_VERIFIER } from './auth.tokens.js';
 import { Authentication } from './authentication.js';
 import { DevTokensController } from './dev-tokens.controller.js';
+import { stateOf } from './file-watch.js';
 import { BackendGuard } from './identity.decorators.js';
 import { OriginPolicy } from './origin.js';
 import { Tickets } from './tickets.js';
@@ -34,8 +35,9 @@ import { verificationOf } from './verification.js';
 export class AuthModule {
   static forRoot(options: AuthOptions): DynamicModule {
     const verification = verificationOf(options);
-    const keys = apiKeysOf(options);
     const { apiKeysFile: path } = options;
+    const readAs = stateOf(path);
+    const keys = apiKeysOf(options);
     return {
       module: AuthModule,
       controllers: options.devTokens && verification.signs ? [DevTokensController] : [],
@@ -78,7 +80,7 @@ export class AuthModule {
           provide: ApiKeysLife,
           inject: [CLOCK, CORE_LOGGER].map((token) => ({ token, optional: true })),
           useFactory: (clock: Clock = SYSTEM_CLOCK, logger: CoreLogger = SILENT_LOGGER) =>
-            new ApiKeysLife(path === '' ? undefined : new ApiKeysFile({ path, keys, clock, logger })),
+            new ApiKeysLife(path === '' ? undefined : new ApiKeysFile({ path, readAs, keys, clock, logger })),
         },
         {
           provide: Tickets,

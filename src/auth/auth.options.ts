@@ -32,7 +32,7 @@ export const authOptions = z.object({
     // A public key is known to everybody: as a secret it would let everybody sign.
     .refine((text) => !LOOKS_LIKE_A_KEY.test(text), 'is a key or certificate; name its file instead')
     .default(DEVELOPMENT_SECRET),
-  /** File with public keys (PEM, JWK or JWK set) that tokens are signed with. Takes the place of the secret; empty: none. */
+  /** File with public keys (PEM, JWK or JWK set) that tokens are signed with; read again when it changes. Takes the place of the secret; empty: none. */
   publicKeyFile: z.string().default(''),
   /** Fixed address of a JWK set. Takes the place of the secret; empty: none. */
   jwksUrl: z.string().refine(isJwksUrl, JWKS_URL_RULE).default(''),

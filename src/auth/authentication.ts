@@ -44,10 +44,16 @@ export class Authentication implements Authenticator {
 
   /**
    * No credential: a stranger. Otherwise the first in order counts, whatever stands in later places: when it is bad, rejects with
-   * `unauthenticated` or `expired`. Without an address nothing is looked for there.
+   * `unauthenticated` or `expired`. Without an address nothing is looked for there. `admit` hears where it stands before anything is done
+   * with it, and may throw: a page of another site shall neither use up a ticket nor count as a failed login of its visitor.
    */
-  async identify(headers: CredentialHeaders, address?: CredentialAddress): Promise<Identified> {
+  async identify(
+    headers: CredentialHeaders,
+    address?: CredentialAddress,
+    admit: (by: Credential['by'] | undefined) => void = () => {},
+  ): Promise<Identified> {
     const credential = findCredential(headers, address, this.parts.queryTokens);
+    admit(credential?.by);
     if (credential === undefined) return { identity: ANONYMOUS, by: undefined };
     const { logins } = this.parts;
     const check = (): Promise<Identified> => this.check(credential);

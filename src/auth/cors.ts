@@ -14,7 +14,8 @@ const KEEP_SECONDS = 600;
 export function allowCors(origins: OriginPolicy): RequestHandler {
   return (request: Request, response: Response, next: NextFunction): void => {
     const { origin } = request.headers;
-    const ours = PATHS.some((path) => request.path === path || request.path.startsWith(`${path}/`));
+    const asked = request.path.toLowerCase();
+    const ours = PATHS.some((path) => asked === path || asked.startsWith(`${path}/`));
     if (origin === undefined || !ours || !origins.isListed(origin)) return next();
     response.setHeader('Access-Control-Allow-Origin', origin);
     response.setHeader('Access-Control-Allow-Credentials', 'true');

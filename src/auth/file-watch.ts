@@ -9,6 +9,8 @@ export interface FileWatchParts {
   readonly everyMs: number;
   readonly clock: Pick<Clock, 'after'>;
   readonly onChange: () => void;
+  /** Of one path: its state when it was read. Left out: what is there now is taken as known. */
+  readonly known?: string;
 }
 
 export class FileWatch {
@@ -16,9 +18,8 @@ export class FileWatch {
   private cancel: Cancel | undefined;
   private readonly onHangUp = (): void => this.changed();
 
-  /** What is there now is taken as known. */
   constructor(private readonly parts: FileWatchParts) {
-    this.seen = this.state();
+    this.seen = parts.known ?? this.state();
   }
 
   start(): void {
@@ -51,8 +52,12 @@ export class FileWatch {
   }
 }
 
-/** Times, size and inode: a file that was replaced within one tick of the clock has another inode. */
-function stateOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat === undefined ? 'none' : `${stat.mtimeNs}/${stat.ctimeNs}/${stat.size}/${stat.ino}`;
+/** Times, size and inode: a file that was replaced within one tick of the clock has another inode. One that cannot be looked at is a state too. */
+export function stateOf(path: string): string {
+  try {
+    const { mtimeNs, ctimeNs, size, ino } = statSync(path, { bigint: true });
+    return `${mtimeNs}/${ctimeNs}/${size}/${ino}`;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'none';
+  }
 }

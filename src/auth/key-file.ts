@@ -1,8 +1,13 @@
-// The file with public keys, read once at the start: PEM blocks, a JWK, or a JWK set. Knows no token.
+// The file with public keys (PEM blocks, a JWK, or a JWK set): read at the start, and again when it has changed. A bad file changes nothing.
+// Says nothing of a key but how many there are, and knows no token.
 
 import { createPublicKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import type { CoreLogger } from '../core/ports/application.js';
+import type { Clock } from '../core/ports/time.js';
 import type { Algorithm } from './auth.options.js';
+import type { AuthStats } from './auth.stats.js';
+import { readBounded } from './bounded-file.js';
+import { FileWatch, stateOf } from './file-watch.js';
 import {
   bind,
   keysOf,
@@ -23,10 +28,21 @@ export class KeyFileError extends Error {
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 
-export class FileKeys implements KeySource {
-  private readonly set: KeySet;
+/** Bytes; a hundred RSA keys of the largest kind have 200,000. */
+const MAX_BYTES = 1_048_576;
+const LOOK_EVERY_MS = 1000;
 
-  constructor(path: string, algorithms: readonly Algorithm[]) {
+export class FileKeys implements KeySource {
+  /** The file as it was just before it was first read: what changes after that is seen by who follows it. */
+  readonly readAs: string;
+  private set: KeySet;
+
+  /** Throws KeyFileError. */
+  constructor(
+    readonly path: string,
+    private readonly algorithms: readonly Algorithm[],
+  ) {
+    this.readAs = stateOf(path);
     this.set = new KeySet(readKeys(path, algorithms));
   }
 
@@ -37,12 +53,61 @@ export class FileKeys implements KeySource {
   async find(kid: string | undefined, alg: string): Promise<readonly VerificationKey[]> {
     return this.set.find(kid, alg);
   }
+
+  /** All keys of the file in the place of those so far. Throws KeyFileError, and changes nothing, when it is not good. */
+  reload(): void {
+    this.set = new KeySet(readKeys(this.path, this.algorithms));
+  }
+}
+
+export interface KeyFileParts {
+  readonly keys: FileKeys;
+  readonly clock: Pick<Clock, 'after'>;
+  readonly logger: CoreLogger;
+  readonly stats: Pick<AuthStats, 'keys'>;
+}
+
+/** Sessions that are open go on until their token ends, as with a fetched set: a key that is taken out refuses what comes after. */
+export class KeyFile {
+  private readonly watch: FileWatch;
+
+  constructor(private readonly parts: KeyFileParts) {
+    const { keys, clock } = parts;
+    this.watch = new FileWatch({
+      paths: [keys.path],
+      known: keys.readAs,
+      everyMs: LOOK_EVERY_MS,
+      clock,
+      onChange: () => this.reload(),
+    });
+  }
+
+  start(): void {
+    this.watch.start();
+  }
+
+  stop(): void {
+    this.watch.stop();
+  }
+
+  /** A file that is not good is told once, and the keys stay as they were. */
+  private reload(): void {
+    const { keys, logger, stats } = this.parts;
+    try {
+      keys.reload();
+      stats.keys = keys.size;
+      logger.warn('The public keys were read again.', { keys: keys.size });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error('The new public keys are not good; the old ones stay.', { reason, keysInUse: keys.size });
+    }
+  }
 }
 
 function readKeys(path: string, algorithms: readonly Algorithm[]): VerificationKey[] {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readBounded(path, MAX_BYTES);
   } catch (error) {
     throw new KeyFileError(
       `the file cannot be read (${error instanceof Error ? error.message : String(error)})`,

@@ -2,13 +2,13 @@
 
 import type { OnApplicationShutdown, OnModuleInit, Provider } from '@nestjs/common';
 import { SILENT_LOGGER, type CoreLogger } from '../core/ports/application.js';
-import { SYSTEM_CLOCK } from '../core/ports/time.js';
-import { CORE_LOGGER } from '../core/tokens.js';
+import { SYSTEM_CLOCK, type Clock } from '../core/ports/time.js';
+import { CLOCK, CORE_LOGGER } from '../core/tokens.js';
 import type { AuthOptions } from './auth.options.js';
 import { AuthStats } from './auth.stats.js';
 import { TOKEN_SIGNER, TOKEN_VERIFIER } from './auth.tokens.js';
 import { JwksKeys } from './jwks.js';
-import { FileKeys } from './key-file.js';
+import { FileKeys, KeyFile } from './key-file.js';
 import { TokenRules } from './token.rules.js';
 import { AsymmetricTokenVerifier } from './token.verifier.asymmetric.js';
 import { HmacTokenVerifier } from './token.verifier.hmac.js';
@@ -22,9 +22,9 @@ export interface Verification {
   readonly signs: boolean;
 }
 
-/** Fetches keys from the start of the application to its end. */
+/** Fetches keys, or follows their file, from the start of the application to its end. */
 class KeysLife implements OnModuleInit, OnApplicationShutdown {
-  constructor(private readonly keys: JwksKeys) {}
+  constructor(private readonly keys: { start(): void; stop(): void }) {}
 
   onModuleInit(): void {
     this.keys.start();
@@ -46,14 +46,25 @@ export function verificationOf(options: AuthOptions): Verification {
   const told = { provide: AuthStats, useValue: stats };
   if (jwksUrl !== '') return { providers: [told, ...fetched(options, stats)], signs: false };
   if (publicKeyFile === '') return { providers: [told, ...shared(options)], signs: true };
-  const keys = new FileKeys(publicKeyFile, options.algorithms);
+  return { providers: [told, ...fromFile(options, stats)], signs: false };
+}
+
+function fromFile(options: AuthOptions, stats: AuthStats): Provider[] {
+  const keys = new FileKeys(options.publicKeyFile, options.algorithms);
   stats.keys = keys.size;
-  const verifier = {
-    provide: TOKEN_VERIFIER,
-    inject: [LOGGER],
-    useFactory: (logger: CoreLogger = SILENT_LOGGER) => asymmetric(keys, options, logger),
-  };
-  return { providers: [told, verifier], signs: false };
+  return [
+    {
+      provide: KeysLife,
+      inject: [{ token: CLOCK, optional: true }, LOGGER],
+      useFactory: (clock: Clock = SYSTEM_CLOCK, logger: CoreLogger = SILENT_LOGGER) =>
+        new KeysLife(new KeyFile({ keys, clock, logger, stats })),
+    },
+    {
+      provide: TOKEN_VERIFIER,
+      inject: [LOGGER],
+      useFactory: (logger: CoreLogger = SILENT_LOGGER) => asymmetric(keys, options, logger),
+    },
+  ];
 }
 
 function shared(options: AuthOptions): Provider[] {

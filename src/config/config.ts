@@ -6,7 +6,7 @@ import { redisOptions, soundRedisOptions } from '../backplanes/redis/redis.optio
 import { authOptions, DEVELOPMENT_SECRET } from '../auth/auth.options.js';
 import { coreOptions } from '../core/core.options.js';
 import { limitsOptions } from '../limits/limits.options.js';
-import { opsOptions } from '../ops/ops.options.js';
+import { OPS_HOST, opsOptions } from '../ops/ops.options.js';
 import { pollingOptions } from '../transports/polling/polling.options.js';
 import { sseOptions } from '../transports/sse/sse.options.js';
 import { wsOptions } from '../transports/ws/ws.options.js';
@@ -75,12 +75,13 @@ export function loadConfig(env: Environment = process.env): LoadedConfig {
     ...keyFaults(env),
     ...redisFaults(data.redis),
     ...tlsFaults(data.server),
+    ...opsFaults(data),
     ...(production ? productionFaults(env, data) : []),
   ];
   if (faults.length > 0) throw new ConfigError(faults);
   return {
     config: freeze({ ...data, production }),
-    warnings: [...unknownNames(env), ...tokenWarnings(data)],
+    warnings: [...unknownNames(env), ...tokenWarnings(data), ...opsWarnings(data)],
   };
 }
 
@@ -197,6 +198,17 @@ function redisFaults(redis: Config['redis']): string[] {
 function tlsFaults({ tlsCertFile, tlsKeyFile }: Config['server']): string[] {
   if ((tlsCertFile === '') === (tlsKeyFile === '')) return [];
   return ['TRUNKLINE_TLS_CERT_FILE and TRUNKLINE_TLS_KEY_FILE: set both or none.'];
+}
+
+function opsFaults({ ops, server }: Pick<Config, 'ops' | 'server'>): string[] {
+  if (ops.port === 0 || ops.port !== server.port) return [];
+  return ['TRUNKLINE_OPS_PORT: must be another port than PORT.'];
+}
+
+/** Who sets the address alone thinks that the figures have moved. */
+function opsWarnings({ ops }: Pick<Config, 'ops'>): string[] {
+  if (ops.port !== 0 || ops.host === OPS_HOST) return [];
+  return ['TRUNKLINE_OPS_HOST has no effect without TRUNKLINE_OPS_PORT: health and metrics are on PORT.'];
 }
 
 function unknownNames(env: Environment): string[] {

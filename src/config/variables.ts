@@ -42,7 +42,7 @@ export const VARIABLES: readonly Variable[] = [
     'auth.publicKeyFile',
     'text',
     '',
-    'File with the public keys that tokens are checked with, in place of a secret: PEM, a JWK, or a JWK set. Read at the start.',
+    'File with the public keys that tokens are checked with, in place of a secret: PEM, a JWK, or a JWK set. Read again within a second of a change, and at once on SIGHUP.',
   ),
   row(
     'TRUNKLINE_JWKS_URL',
@@ -161,6 +161,20 @@ export const VARIABLES: readonly Variable[] = [
   ),
   row('TRUNKLINE_TLS_KEY_FILE', 'server.tlsKeyFile', 'text', '', 'PEM private key.'),
   row(
+    'TRUNKLINE_OPS_PORT',
+    'ops.port',
+    'number',
+    '0',
+    'Port for `/health` and `/metrics` alone; PORT answers 404 for them then. Plain HTTP, also with a certificate. Empty or 0: they are on PORT.',
+  ),
+  row(
+    'TRUNKLINE_OPS_HOST',
+    'ops.host',
+    'text',
+    '127.0.0.1',
+    'Address to listen on for TRUNKLINE_OPS_PORT. No credential is asked there: only where operators alone reach it.',
+  ),
+  row(
     'TRUNKLINE_DRAIN_MS',
     'ops.drainMs',
     'number',
@@ -229,6 +243,13 @@ export const VARIABLES: readonly Variable[] = [
     'number',
     '',
     'TCP connections held at once, of every kind; more are closed unread. Empty or 0: as many as the open-file limit leaves room for.',
+  ),
+  row(
+    'TRUNKLINE_MAX_CONNECTIONS_PER_ADDRESS',
+    'limits.maxConnectionsPerAddress',
+    'number',
+    '0',
+    'TCP connections one address may hold at once, whatever they do; more are closed unread. Proxies in TRUNKLINE_TRUSTED_PROXIES are not counted: name yours first. 0: no limit.',
   ),
   row(
     'TRUNKLINE_MAX_SESSIONS_PER_USER',

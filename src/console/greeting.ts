@@ -5,9 +5,11 @@ export interface GreetingParts {
   /** Tokens are given to who asks, so one line can show a whole round. */
   readonly devTokens: boolean;
   readonly tls: boolean;
+  /** Of health and metrics; 0: they are on `port`. */
+  readonly ops: { readonly host: string; readonly port: number };
 }
 
-export function greeting({ port, devTokens, tls }: GreetingParts): string {
+export function greeting({ port, devTokens, tls, ops }: GreetingParts): string {
   const [http, ws] = tls ? ['https', 'wss'] : ['http', 'ws'];
   const base = `${http}://localhost:${port}`;
   const lines = [
@@ -18,6 +20,7 @@ export function greeting({ port, devTokens, tls }: GreetingParts): string {
     `  websocket      ${ws}://localhost:${port}/ws`,
     `  api docs       ${base}/docs`,
   ];
+  if (ops.port !== 0) lines.push(`  metrics        http://${ops.host}:${ops.port}/metrics`);
   if (devTokens) {
     lines.push(
       '',

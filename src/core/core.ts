@@ -110,7 +110,7 @@ export class Core {
     this.hub.onRevocations = (revocations) => this.enforce(revocations);
     this.presence = new Presence({ backplane, clock, logger, graceMs: options.leaveGraceMs });
     this.publisher = new Publisher({ backplane, router, stats, limits: limits.publishes });
-    this.reader = new Reader(backplane, this.presence, router, bounds);
+    this.reader = new Reader({ backplane, presence: this.presence, router, bounds, clock });
     this.admission = new Admission({
       hub: this.hub,
       draining: () => this.draining,

@@ -69,15 +69,19 @@ export const DEFAULT_POLICY: ChannelPolicy = {
 
 export type Action = Capability;
 
+export function may(identity: Identity, action: Action, channel: string, policy: ChannelPolicy): boolean {
+  if (identity.key !== undefined && !keyAllows(identity, SCOPE[action], channel)) return false;
+  if (identity.kind === 'backend') return true;
+  const access = accessFor(action, policy);
+  if (access === 'anyone') return true;
+  if (identity.kind === 'anonymous') return false;
+  return access === 'authenticated' || (access === 'capability' && hasCapability(identity, action, channel));
+}
+
 /** Throws `unauthenticated` or `forbidden`; texts are alike for all channels, so they reveal nothing. */
 export function authorize(identity: Identity, action: Action, channel: string, policy: ChannelPolicy): void {
-  if (identity.key !== undefined && !keyAllows(identity, SCOPE[action], channel)) throw refused(action);
-  if (identity.kind === 'backend') return;
-  const access = accessFor(action, policy);
-  if (access === 'anyone') return;
+  if (may(identity, action, channel, policy)) return;
   if (identity.kind === 'anonymous') throw new TrunklineError('unauthenticated', 'Authenticate first.');
-  if (access === 'authenticated') return;
-  if (access === 'capability' && hasCapability(identity, action, channel)) return;
   throw refused(action);
 }
 

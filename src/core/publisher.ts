@@ -65,7 +65,7 @@ export class Publisher {
       draft: { event, data, from: publisherInfo(identity), key: request.key },
       options: {
         history: policy.ephemeral.has(event) ? undefined : policy.history,
-        idempotencyKey: request.idempotencyKey,
+        idempotencyKey: keyOf(identity, request.idempotencyKey),
         except: request.except,
       },
     };
@@ -88,6 +88,12 @@ export class Publisher {
     checkSize(replaced, resolved.policy);
     return replaced;
   }
+}
+
+/** Who publishes first under a key decides what it stands for: so each user has keys of his own, strangers share theirs, and so do backends. */
+function keyOf({ kind, user = '' }: Identity, key: string | undefined): string | undefined {
+  // Neither a user id nor a key has a line break, so no two pairs make one.
+  return key === undefined || kind === 'backend' ? key : `${user}\n${key}`;
 }
 
 /** Bytes are at most three times the UTF-16 length, so most texts are not measured. */

@@ -9,8 +9,16 @@ import type { Identity } from './identity.js';
 import { authorize, type Action, type ChannelPolicy } from './policy.js';
 import type { ChannelRouter, ResolvedChannel } from './ports/application.js';
 import type { Backplane } from './ports/backplane.js';
+import type { Clock } from './ports/time.js';
 import type { Presence } from './presence.js';
-import { judge, resumeQuestion, type ResumeBounds, type Verdict } from './resume.js';
+import {
+  judge,
+  resumeQuestion,
+  unprovenOf,
+  type ResumeBounds,
+  type Unproven,
+  type Verdict,
+} from './resume.js';
 
 export type HistoryRequest = Omit<HistoryCommand, 'type'>;
 
@@ -29,35 +37,49 @@ export interface CatchUp extends Verdict {
   readonly policy: ChannelPolicy;
 }
 
+export interface ReaderParts {
+  readonly backplane: Backplane;
+  readonly presence: Presence;
+  readonly router: ChannelRouter;
+  readonly bounds: ResumeBounds;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
 export class Reader {
-  constructor(
-    private readonly backplane: Backplane,
-    private readonly presence: Presence,
-    private readonly router: ChannelRouter,
-    private readonly bounds: ResumeBounds,
-  ) {}
+  constructor(private readonly parts: ReaderParts) {}
 
   /** What a subscribe from `since` would give, without joining. Without it: the place of now, from which to ask next time. */
   async catchUp(caller: ReaderCaller, channel: string, since: Position | undefined): Promise<CatchUp> {
     const { policy } = await this.admit(caller, 'subscribe', channel);
-    return { channel, policy, ...(await this.place(channel, policy, since)) };
+    const unproven = unprovenOf(caller.identity, channel, policy, this.parts.clock.now());
+    return { channel, policy, ...(await this.place(channel, policy, since, unproven)) };
   }
 
-  private async place(channel: string, policy: ChannelPolicy, since: Position | undefined): Promise<Verdict> {
+  private async place(
+    channel: string,
+    policy: ChannelPolicy,
+    since: Position | undefined,
+    unproven: Unproven,
+  ): Promise<Verdict> {
     if (policy.history === undefined) return { ...NOTHING, position: { epoch: NO_EPOCH, offset: 0, id: '' } };
     if (since === undefined) {
-      const { top } = await this.backplane.read(channel, { after: 0, limit: 1, reverse: true });
+      const { top } = await this.parts.backplane.read(channel, { after: 0, limit: 1, reverse: true });
       // Just before the last value, where a newcomer gets it: the next question brings it.
       const position = policy.replayLast && top.offset > 0 ? { ...top, offset: top.offset - 1, id: '' } : top;
       return { ...NOTHING, position };
     }
     const verdict = judge(
       since,
-      await this.backplane.read(channel, resumeQuestion(since, this.bounds)),
-      this.bounds,
+      await this.parts.backplane.read(channel, resumeQuestion(since, this.parts.bounds)),
+      this.parts.bounds,
+      unproven,
     );
     if (verdict.recovered || !policy.replayLast) return verdict;
-    const { top, publications } = await this.backplane.read(channel, { after: 0, limit: 1, reverse: true });
+    const { top, publications } = await this.parts.backplane.read(channel, {
+      after: 0,
+      limit: 1,
+      reverse: true,
+    });
     return { ...verdict, position: top, messages: publications };
   }
 
@@ -68,7 +90,7 @@ export class Reader {
   ): Promise<HistoryResult> {
     const { policy } = await this.admit(caller, 'history', channel);
     if (policy.history === undefined) return { channel, epoch: NO_EPOCH, offset: 0, id: '', messages: [] };
-    const { top, publications } = await this.backplane.read(channel, {
+    const { top, publications } = await this.parts.backplane.read(channel, {
       after: since?.offset ?? 0,
       limit,
       reverse,
@@ -83,7 +105,7 @@ export class Reader {
   async members(caller: ReaderCaller, channel: string): Promise<readonly Member[]> {
     const { policy } = await this.admit(caller, 'presence', channel);
     if (!policy.presence) throw new TrunklineError('forbidden', 'This channel does not show who is present.');
-    return this.presence.members(channel);
+    return this.parts.presence.members(channel);
   }
 
   /** A handler that guards the channel is asked here too, unless it has let this very session in. */
@@ -92,7 +114,7 @@ export class Reader {
     action: Action,
     channel: string,
   ): Promise<ResolvedChannel> {
-    const resolved = this.router.resolve(channel);
+    const resolved = this.parts.router.resolve(channel);
     if (resolved === undefined) throw new TrunklineError('unknown_channel', 'No rule matches this channel.');
     const { policy, handlers, params } = resolved;
     authorize(identity, action, channel, policy);

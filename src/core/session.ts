@@ -111,7 +111,9 @@ export class Session implements Listener, OutboxOwner {
     return this.who.user;
   }
 
+  /** Whoever went while his credential was checked becomes nobody: what follows from an identity would be kept for him until it ends. */
   become(identity: Identity): void {
+    if (this.ended) return;
     const before = this.who;
     this.who = identity;
     this.expiryTold = false;

@@ -5,16 +5,24 @@ import { CLOSE } from '../protocol/codes.js';
 import type { Position } from '../protocol/position.js';
 import type { Member, ResumeRefusal, SubscribeResult } from '../protocol/publication.js';
 import { TrunklineError, toTrunklineError } from './errors.js';
-import { keyAllows, type Identity } from './identity.js';
+import type { Identity } from './identity.js';
 import type { Feed } from './feed.js';
 import type { Hub } from './hub.js';
-import { authorize } from './policy.js';
+import { authorize, may } from './policy.js';
 import type { ChannelRouter, CoreLogger, ResolvedChannel } from './ports/application.js';
 import type { Backplane, PresenceEntry } from './ports/backplane.js';
 import type { LimitLedger } from './ports/limits.js';
 import type { Clock } from './ports/time.js';
 import type { Presence } from './presence.js';
-import { judge, resumeQuestion, type ResumeBounds, type Verdict } from './resume.js';
+import {
+  EVERYTHING,
+  judge,
+  resumeQuestion,
+  unprovenOf,
+  type ResumeBounds,
+  type Unproven,
+  type Verdict,
+} from './resume.js';
 import type { Session } from './session.js';
 import type { CoreStats } from './stats.js';
 import { Subscription } from './subscription.js';
@@ -72,8 +80,7 @@ export class Subscriber {
     const turn = this.turns.get(session);
     const resolved = await this.admit(session, request);
     const { channel, presence, byServer = false } = request;
-    const seesOthers =
-      presence && resolved.policy.presence && keyAllows(session.identity, 'presence', channel);
+    const seesOthers = presence && maySee(session.identity, resolved, channel);
     const subscription = new Subscription(session, channel, seesOthers, byServer);
     session.subscriptions.set(channel, subscription);
     const { feed, ready } = this.context.hub.join(resolved.policy, subscription);
@@ -83,7 +90,11 @@ export class Subscriber {
       await ready;
       await this.enter(session, resolved);
       const members = subscription.wantsPresence ? await feed.members(subscription) : undefined;
-      const place = await this.place(feed, subscription, { since: request.since, resolved });
+      const unproven = unprovenBy(session.identity, resolved, {
+        ...request,
+        nowMs: this.context.clock.now(),
+      });
+      const place = await this.place(feed, subscription, { since: request.since, resolved, unproven });
       this.stillWanted(session, subscription);
       if (place.generation !== feed.generation) throw replacing();
       return this.answer({ session, feed, subscription, place, members });
@@ -128,8 +139,10 @@ export class Subscriber {
     for (const subscription of [...session.subscriptions.values()]) {
       if (!subscription.byServer) void this.askAgain(session, subscription);
       const resolved = this.context.router.resolve(subscription.channel);
-      if (resolved !== undefined && before.user === undefined)
-        void this.enterLate(session, subscription, resolved);
+      if (resolved === undefined) continue;
+      if (subscription.wantsPresence)
+        subscription.wantsPresence = maySee(session.identity, resolved, subscription.channel);
+      if (before.user === undefined) void this.enterLate(session, subscription, resolved);
     }
   }
 
@@ -248,7 +261,11 @@ export class Subscriber {
   private async place(
     feed: Feed,
     subscription: Subscription,
-    { since, resolved }: { since: Position | undefined; resolved: ResolvedChannel },
+    {
+      since,
+      resolved,
+      unproven,
+    }: { since: Position | undefined; resolved: ResolvedChannel; unproven: Unproven },
   ): Promise<Place> {
     if (!feed.keepsLog) return here(feed, since === undefined ? undefined : 'expired');
     if (since === undefined) return resolved.policy.replayLast ? this.lastValue(feed) : here(feed, undefined);
@@ -258,7 +275,7 @@ export class Subscriber {
       const { generation } = feed;
       const slice = feed.recall(since) ?? (await feed.missed(since, question));
       if (feed.generation === generation && slice.top.epoch === feed.position.epoch) {
-        const verdict = judge(since, slice, bounds);
+        const verdict = judge(since, slice, bounds, unproven);
         if (verdict.recovered || !resolved.policy.replayLast) return { generation, ...verdict };
         // Who cannot have what was missed begins anew, and a newcomer gets the last value.
         return { ...(await this.lastValue(feed)), reason: verdict.reason };
@@ -312,6 +329,21 @@ export class Subscriber {
       logger.error('An @OnUnsubscribe handler failed.', { channel, error: String(error) });
     }
   }
+}
+
+/** Members, joins and leaves are for who may ask for them. */
+function maySee(identity: Identity, { policy }: ResolvedChannel, channel: string): boolean {
+  return policy.presence && may(identity, 'presence', channel, policy);
+}
+
+/** Whom the server joins has what goes with a subscription, but for history under a rule of its own. */
+function unprovenBy(
+  identity: Identity,
+  { policy }: ResolvedChannel,
+  { channel, byServer, nowMs }: SubscribeRequest & { readonly nowMs: number },
+): Unproven {
+  if (byServer === true && policy.historyAccess === undefined) return EVERYTHING;
+  return unprovenOf(identity, channel, policy, nowMs);
 }
 
 function here(feed: Feed, reason: ResumeRefusal | undefined): Place {

@@ -32,7 +32,7 @@ export class Subscription {
     readonly listener: Listener,
     readonly channel: string,
     /** Wants the members in the reply, and joins and leaves afterwards. */
-    readonly wantsPresence: boolean,
+    public wantsPresence: boolean,
     /** The server joined the session: policy was not asked, and is not asked again. */
     readonly byServer: boolean,
   ) {}

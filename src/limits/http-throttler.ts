@@ -2,6 +2,7 @@
 // Counts strangers' requests by address.
 
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { ThrottlerGuard, type ThrottlerStorage } from '@nestjs/throttler';
 import { TrunklineError } from '../core/errors.js';
 import type { Request, Response } from 'express';
@@ -33,16 +34,26 @@ export class WindowThrottlerStorage implements ThrottlerStorage {
   }
 }
 
+const COOKIE = new RegExp(`(?:^|;)\\s*${TOKEN_COOKIE}\\s*=`);
+
+/** A header that nobody reads would lift the limit for whoever sends it. */
+function readsCredentials(context: ExecutionContext): boolean {
+  const guards = [context.getHandler(), context.getClass()].flatMap(
+    (target) => (Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as readonly object[],
+  );
+  return guards.some((guard) => 'readsCredentials' in guard && guard.readsCredentials === true);
+}
+
 /** Answers in our own form, and leaves what is not HTTP alone. */
 @Injectable()
 export class HttpThrottlerGuard extends ThrottlerGuard {
   @Inject(LimitLedger) private readonly ledger!: LimitLedger;
 
-  /** Who brings a credential is counted as who it is, or refused with 401 before it costs anything. */
+  /** Who brings a credential is counted as who it is, or refused with 401 before it costs anything: where somebody looks at it. */
   protected override async shouldSkip(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http') return true;
-    const { authorization, cookie } = context.switchToHttp().getRequest<Request>().headers;
-    return authorization !== undefined || cookie?.includes(`${TOKEN_COOKIE}=`) === true;
+    const { authorization, cookie = '' } = context.switchToHttp().getRequest<Request>().headers;
+    return (authorization !== undefined || COOKIE.test(cookie)) && readsCredentials(context);
   }
 
   protected override async getTracker({ ip }: Pick<Request, 'ip'>): Promise<string> {

@@ -11,6 +11,7 @@ import { BACKPLANE, CLOCK, CORE_LIMITS, CORE_LOGGER, RATE_GATES } from '../core/
 import { Addresses } from './address.js';
 import { ConnectLimit } from './connect-limit.js';
 import { ConnectGuard } from './connect.guard.js';
+import { Connections } from './connections.js';
 import { FailedLogins } from './failed-logins.js';
 import { hitLog } from './hit-log.js';
 import { HttpThrottlerGuard, WindowThrottlerStorage } from './http-throttler.js';
@@ -51,6 +52,7 @@ export class LimitsModule {
         LimitTables,
         Addresses,
         ConnectLimit,
+        Connections,
         Strangers,
         CORE_LIMITS,
         RATE_GATES,
@@ -86,6 +88,11 @@ function ledgerProviders(options: LimitsOptions): Provider[] {
       provide: ConnectLimit,
       inject: [LimitTables, optional(CLOCK)],
       useFactory: (tables: LimitTables, clock: Clock = SYSTEM_CLOCK) => new ConnectLimit(tables, clock),
+    },
+    {
+      provide: Connections,
+      inject: [Addresses, LimitLedger],
+      useFactory: (addresses: Addresses, ledger: LimitLedger) => new Connections(options, addresses, ledger),
     },
     {
       provide: Strangers,

@@ -23,6 +23,8 @@ export const limitsOptions = z.object({
   byteRate: rate.optional(),
   /** Publishes of one user on all instances together. Undefined: five times the message rate. */
   userMessageRate: rate.optional(),
+  /** TCP connections that one address holds at once, whatever they do. 0: no limit. */
+  maxConnectionsPerAddress: bound.default(0),
   /** Upgrades and event streams from one address; a burst of twice the count may come at once. */
   connectRate: rate.prefault('0'),
   /** The same of all addresses together. */

@@ -9,6 +9,9 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 /** Browsers send about 20 and proxies add ten. Node leaves out what is over its bound without a word, so we refuse at it. */
 export const MAX_HEADERS = 100;
 
+/** RFC 9112 §3.2 knows no fragment there and RFC 3986 no backslash in a path: what a proxy takes for another path, we might serve. */
+const AMBIGUOUS = /#|^[^?]*\\/;
+
 export interface FormFault {
   readonly status: number;
   readonly detail: string;
@@ -28,6 +31,8 @@ export function formFault({
     return { status: 400, detail: 'A request has one Host header.' };
   if (url === undefined || !url.startsWith('/'))
     return { status: 400, detail: 'The target of a request is a path: this server is no proxy.' };
+  if (AMBIGUOUS.test(url))
+    return { status: 400, detail: 'The target of a request has no fragment, and no backslash in its path.' };
   if (httpVersionMinor === 0 && headers['transfer-encoding'] !== undefined)
     return { status: 400, detail: 'HTTP/1.0 has no Transfer-Encoding.' };
   return undefined;

@@ -1,6 +1,8 @@
 // Health, readiness and metrics over HTTP.
 
+import type { Server } from 'node:http';
 import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { SkipThrottle } from '@nestjs/throttler';
 import type { Response } from 'express';
 import { Operations } from '../core/operations.js';
@@ -12,6 +14,7 @@ export class OpsController {
   constructor(
     @Inject(Operations) private readonly operations: Operations,
     @Inject(Metrics) private readonly metrics: Metrics,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
   ) {}
 
   /** The process answers: do not restart it. */
@@ -21,7 +24,7 @@ export class OpsController {
     return { status: 'up' };
   }
 
-  /** 503 while draining or without a backplane: send nobody new here. */
+  /** 503 while draining, without a backplane, or while the public port is not open yet or no more: send nobody new here. */
   @Get('health/ready')
   @Header('Cache-Control', 'no-store')
   ready(@Res({ passthrough: true }) response: Response): {
@@ -31,7 +34,8 @@ export class OpsController {
   } {
     const backplane = this.operations.healthy() ? 'up' : 'down';
     const { draining } = this.operations;
-    const ready = backplane === 'up' && !draining;
+    const { listening } = this.host.httpAdapter.getHttpServer() as Server;
+    const ready = backplane === 'up' && !draining && listening;
     response.status(ready ? 200 : 503);
     return { status: ready ? 'ready' : 'not ready', draining, backplane };
   }

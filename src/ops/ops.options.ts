@@ -5,10 +5,17 @@ import { z } from 'zod';
 
 export const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
+/** Only this machine. */
+export const OPS_HOST = '127.0.0.1';
+
 /** Longest timer of Node; a longer one fires at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
 export const opsOptions = z.object({
+  /** Port of health and metrics alone, which are on no other then. 0: they are on the public port. */
+  port: z.int().min(0).max(65_535).default(0),
+  /** Where that port is listened on. */
+  host: z.string().min(1).default(OPS_HOST),
   /** Milliseconds over which a drain spreads the moves of its sessions. 0: all at once. */
   drainMs: z.int().min(0).max(MAX_TIMER_MS).default(30_000),
   /** Milliseconds the whole stop may take beyond the drain before the process ends by itself. */

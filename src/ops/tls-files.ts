@@ -26,7 +26,8 @@ export interface TlsPaths {
   readonly keyFile: string;
 }
 
-const HANDSHAKE_MS = 10_000;
+/** As long as a request may take. No shorter: in a storm of reconnects it is this server that is slow, 1 to 2 ms of a core for each. */
+const HANDSHAKE_MS = 9000;
 
 export class TlsFiles {
   constructor(

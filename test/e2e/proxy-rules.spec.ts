@@ -114,9 +114,12 @@ describe.each<ProxyName>(['nginx', 'haproxy'])('%s', (name) => {
   it('keeps figures and health to itself', async () => {
     const behind = [await target(good)];
     const proxy = await proxyOf(name, behind);
-    for (const path of ['/metrics', '/health/live', '/health/ready'])
-      expect(await ask(proxy, 'GET', path)).toBe(404);
+    const kept = ['/metrics', '/health', '/health/live', '/health/ready'];
+    // The server takes these too.
+    const spellings = ['/METRICS', '/metrics/', '/Metrics/?x', '/HEALTH/live', '/health/Ready/'];
+    for (const path of [...kept, ...spellings]) expect(await ask(proxy, 'GET', path), path).toBe(404);
     expect(behind[0]?.requests).toEqual([]);
+    expect(await ask(proxy, 'GET', '/metrics-of-mine')).toBe(200);
   });
 
   it('takes a cursor over more than a hundred channels, in the query or in a header', async () => {

@@ -201,7 +201,8 @@ describe('every answer', () => {
   );
 
   it('with data in it runs nothing when it is opened as a page, and is no picture of another site', async () => {
-    for (const path of ['/api/stats', '/sse?channel=room:a', '/poll?channel=room:a&wait=0', '/metrics']) {
+    const paths = ['/api/stats', '/sse?channel=room:a', '/poll?channel=room:a&wait=0', '/metrics'];
+    for (const path of [...paths, '/API/stats', '/Poll?channel=room:a&wait=0']) {
       const { headers } = await answerOf(plain, { path });
       expect(headers['content-security-policy'], path).toBe(
         "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",

@@ -1,6 +1,8 @@
 // The limits that count by address, against those who write into X-Forwarded-For, change their transport, or come as strangers.
 
+import { Controller, Get, Module } from '@nestjs/common';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Authenticated } from '../../src/index.js';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
 import { frame, RawSocket } from '../support/raw-socket.js';
 import { until } from '../support/wait.js';
@@ -118,10 +120,70 @@ describe('failed logins', () => {
     expect((await open({ ...chain('9.9.9.9'), ...good() })).status).toBe(101);
   });
 
+  it('are not caused by pages of other sites in the browser of somebody who comes from there', async () => {
+    server = await startE2e({ rules: RULES, env: { ...RATE, TRUNKLINE_QUERY_TOKENS: 'on' } });
+    const page = { origin: 'https://evil.example' };
+    const picture = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };
+    const ask = async (path: string, headers: Headers): Promise<number> =>
+      (await fetch(server.url + path, { headers })).status;
+    for (const bad of ['ticket=tkt_wrong', 'token=wrong'])
+      for (let i = 0; i < 4; i++) {
+        const raw = await RawSocket.open(server.port);
+        sockets.push(raw);
+        const { status } = await raw.upgrade({ path: `/ws?${bad}`, headers: page });
+        const stream = await ask(`/sse?channel=room:a&${bad}`, page);
+        const image = await ask(`/poll?channel=room:a&wait=0&${bad}`, picture);
+        expect([status, stream, image]).toEqual([403, 403, 403]);
+      }
+    expect(await ask('/api/sessions?user=ana', good())).toBe(200);
+    expect((await open(good())).status).toBe(101);
+  });
+
   it('of others leave strangers of the same address in', async () => {
     server = await startE2e({ rules: RULES, env: RATE });
     for (let i = 0; i < 6; i++) await open(BAD);
     expect(await statuses([good(), {}])).toEqual([429, 101]);
+  });
+});
+
+describe('HTTP requests without a credential', () => {
+  @Controller('open')
+  class Open {
+    @Get()
+    all(): string {
+      return 'all';
+    }
+
+    @Get('known')
+    @Authenticated()
+    known(): string {
+      return 'known';
+    }
+  }
+
+  @Module({ controllers: [Open] })
+  class OpenModule {}
+
+  const ask = async (path: string, headers: Headers): Promise<readonly number[]> => {
+    const found: number[] = [];
+    for (let i = 0; i < 4; i++) found.push((await fetch(server.url + path, { headers })).status);
+    return found;
+  };
+
+  it('are not fewer for a header that the route does not read', async () => {
+    server = await startE2e({ boot: { modules: [OpenModule] }, env: { TRUNKLINE_HTTP_RATE: '2/1h' } });
+    expect(await ask('/open', BAD)).toEqual([200, 200, 429, 429]);
+    expect(await ask('/open', { cookie: 'trunkline_token=x' })).toEqual([429, 429, 429, 429]);
+    expect(await ask('/open', good())).toEqual([429, 429, 429, 429]);
+  });
+
+  it('are not fewer for a cookie of another name; who brings a credential is not counted', async () => {
+    server = await startE2e({ boot: { modules: [OpenModule] }, env: { TRUNKLINE_HTTP_RATE: '2/1h' } });
+    expect(await ask('/open/known', good())).toEqual([200, 200, 200, 200]);
+    const cookie = `a=b; trunkline_token=${server.token('ana')}`;
+    expect(await ask('/open/known', { cookie })).toEqual([200, 200, 200, 200]);
+    expect(await ask('/open/known', BAD)).toEqual([401, 401, 401, 401]);
+    expect(await ask('/open/known', { cookie: 'xtrunkline_token=1' })).toEqual([200, 200, 429, 429]);
   });
 });
 

@@ -3,6 +3,7 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { LIMITS, type LimitName } from '../../src/core/ports/limits.js';
+import { Connections } from '../../src/limits/connections.js';
 import { startE2e, type E2eServer } from '../support/e2e-server.js';
 import { RawSocket, type WireFrame } from '../support/raw-socket.js';
 import { TEST_API_KEY } from '../support/server.js';
@@ -16,6 +17,7 @@ const RULES = [
 /** What came of the last of several acts. */
 type Outcome =
   | 'passed'
+  | 'closed unread'
   | { readonly status?: number; readonly close?: number; readonly code?: string; readonly waits: boolean };
 
 interface Case {
@@ -92,6 +94,26 @@ const TOLD_TO_WAIT = { code: 'rate_limited', waits: true } as const;
 const PROXY = { TRUNKLINE_TRUSTED_PROXIES: '127.0.0.1' };
 
 const CASES: readonly Case[] = [
+  {
+    limit: 'connections',
+    env: { TRUNKLINE_MAX_CONNECTIONS_PER_ADDRESS: '2' },
+    over: async () => {
+      const outcome = await times(3, async (): Promise<Outcome> => {
+        const raw = await RawSocket.open(server.port);
+        sockets.push(raw);
+        const reply = await raw.upgrade().catch(() => undefined);
+        if (reply !== undefined)
+          return reply.status === 101 ? 'passed' : { status: reply.status, waits: false };
+        await raw.waitForClose();
+        return 'closed unread';
+      });
+      // The figures are asked for over a connection too.
+      for (const raw of sockets.splice(0)) raw.dispose();
+      await until(() => server.app.get(Connections).size === 0, 'room');
+      return outcome;
+    },
+    refused: 'closed unread',
+  },
   {
     limit: 'connects',
     env: { TRUNKLINE_CONNECT_RATE: '1/1h' },

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiKeys, digestOf, type ApiKeyChange, type ApiKeyEntry } from '../../src/auth/api-keys.js';
 import { ApiKeysFile, apiKeysOf, parseApiKeys, readApiKeysFile } from '../../src/auth/api-keys.file.js';
+import { stateOf } from '../../src/auth/file-watch.js';
 import { BACKEND, hasScope, keyAllows, SCOPES, type Scope } from '../../src/core/identity.js';
 import { FakeClock } from '../support/fake-clock.js';
 
@@ -226,7 +227,7 @@ describe('a file that changes', () => {
     clock = new FakeClock();
     write([row('one', ONE)]);
     keys = apiKeysOf({ apiKeys: [], apiKeysFile: path });
-    file = new ApiKeysFile({ path, keys, clock, logger });
+    file = new ApiKeysFile({ path, readAs: stateOf(path), keys, clock, logger });
     file.start();
     return () => file.stop();
   });

@@ -110,6 +110,7 @@ const BAD: Readonly<Record<string, BadValues>> = {
   TRUNKLINE_KEEP_ALIVE_MS: numbers('0', '999', '3600001'),
   TRUNKLINE_TLS_CERT_FILE: TLS_FILE,
   TRUNKLINE_TLS_KEY_FILE: TLS_FILE,
+  TRUNKLINE_OPS_PORT: numbers('65536', '70000'),
   TRUNKLINE_DRAIN_MS: numbers(),
   TRUNKLINE_HEARTBEAT_MS: numbers('0', '999'),
   TRUNKLINE_SSE_HEARTBEAT_MS: numbers('0', '9'),
@@ -119,6 +120,7 @@ const BAD: Readonly<Record<string, BadValues>> = {
   TRUNKLINE_OUTBOX_MESSAGES: numbers(),
   TRUNKLINE_MAX_CHANNELS_PER_SESSION: numbers(),
   TRUNKLINE_MAX_CONNECTIONS: numbers(),
+  TRUNKLINE_MAX_CONNECTIONS_PER_ADDRESS: numbers(),
   TRUNKLINE_MAX_SESSIONS: numbers(),
   TRUNKLINE_MAX_SESSIONS_PER_USER: numbers(),
   TRUNKLINE_MESSAGE_RATE: RATE,
@@ -135,7 +137,7 @@ const BAD: Readonly<Record<string, BadValues>> = {
   },
   TRUNKLINE_LIMITS_DRY_RUN: {
     values: ['yes', 'frame', 'on, nonsense'],
-    says: /must be one of on, off, connects/,
+    says: /must be one of on, off, connections, connects/,
   },
   TRUNKLINE_CONNECT_RATE: RATE,
   TRUNKLINE_API_RATE: RATE,
@@ -149,6 +151,7 @@ const BAD: Readonly<Record<string, BadValues>> = {
 const ANY_TEXT = [
   'HOST',
   'NODE_ENV',
+  'TRUNKLINE_OPS_HOST',
   'TRUNKLINE_JWT_ISSUER',
   'TRUNKLINE_API_KEYS_FILE',
   'TRUNKLINE_JWT_AUDIENCE',
@@ -228,11 +231,15 @@ describe('a good value', () => {
     ['TRUNKLINE_POSITION_CHECK_MS', '10000', ({ core }) => core.positionCheckMs, 10_000],
     ['TRUNKLINE_KEEP_ALIVE_MS', '350000', ({ server }) => server.keepAliveMs, 350_000],
     ['TRUNKLINE_CHANNELS_FILE', 'rules.json', ({ server }) => server.channelsFile, 'rules.json'],
+    ['TRUNKLINE_OPS_PORT', '9464', ({ ops }) => [ops.port, ops.host], [9464, '127.0.0.1']],
+    ['TRUNKLINE_OPS_PORT', '0', ({ ops }) => ops.port, 0],
+    ['TRUNKLINE_OPS_HOST', '10.0.0.5', ({ ops }) => ops.host, '10.0.0.5'],
     ['TRUNKLINE_DRAIN_MS', '5000', ({ ops }) => ops.drainMs, 5000],
     ['TRUNKLINE_MAX_MESSAGE_BYTES', '128', ({ ws }) => ws.maxMessageBytes, 128],
     ['TRUNKLINE_OUTBOX_BYTES', '1000', ({ core }) => core.outboxBytes, 1000],
     ['TRUNKLINE_OUTBOX_MESSAGES', '10', ({ core }) => core.outboxMessages, 10],
     ['TRUNKLINE_MAX_CHANNELS_PER_SESSION', '7', ({ core }) => core.maxChannelsPerSession, 7],
+    ['TRUNKLINE_MAX_CONNECTIONS_PER_ADDRESS', '300', ({ limits }) => limits.maxConnectionsPerAddress, 300],
     ['TRUNKLINE_MAX_SESSIONS', '100', ({ core }) => core.maxSessions, 100],
     ['TRUNKLINE_MAX_SESSIONS_PER_USER', '3', ({ core }) => core.maxSessionsPerUser, 3],
     ['TRUNKLINE_MESSAGE_RATE', '600/m', ({ limits }) => limits.messageRate, { count: 600, periodMs: 60_000 }],
@@ -291,6 +298,7 @@ describe('zero', () => {
     ['TRUNKLINE_USER_MESSAGE_RATE', ({ limits }) => limits.userMessageRate?.count ?? -1],
     ['TRUNKLINE_TOTAL_CONNECT_RATE', ({ limits }) => limits.totalConnectRate.count],
     ['TRUNKLINE_FAILED_LOGIN_RATE', ({ limits }) => limits.failedLoginRate.count],
+    ['TRUNKLINE_MAX_CONNECTIONS_PER_ADDRESS', ({ limits }) => limits.maxConnectionsPerAddress],
     ['TRUNKLINE_MAX_STRANGERS_PER_ADDRESS', ({ limits }) => limits.maxStrangersPerAddress],
     ['TRUNKLINE_MAX_STRANGERS', ({ limits }) => limits.maxStrangers],
     ['TRUNKLINE_STRANGER_FRAME_BYTES', ({ limits }) => limits.strangerFrameBytes],
@@ -392,6 +400,21 @@ describe('outside production', () => {
       expect(warnings).toEqual([]);
     },
   );
+});
+
+describe('the port of operators', () => {
+  it('is another than the public one', () => {
+    const says = ['TRUNKLINE_OPS_PORT: must be another port than PORT.'];
+    expect(faultsOf({ PORT: '4000', TRUNKLINE_OPS_PORT: '4000' })).toEqual(says);
+    expect(faultsOf({ TRUNKLINE_OPS_PORT: '3000' })).toEqual(says);
+    expect(faultsOf({ PORT: '0', TRUNKLINE_OPS_PORT: '0' })).toEqual([]);
+  });
+
+  it('is missed by who sets its address alone', () => {
+    const { warnings } = loadConfig({ TRUNKLINE_OPS_HOST: '10.0.0.5' });
+    expect(warnings).toEqual([expect.stringContaining('no effect without TRUNKLINE_OPS_PORT')]);
+    expect(loadConfig({ TRUNKLINE_OPS_HOST: '10.0.0.5', TRUNKLINE_OPS_PORT: '9464' }).warnings).toEqual([]);
+  });
 });
 
 describe('the key that tokens are checked with', () => {

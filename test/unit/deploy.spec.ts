@@ -167,11 +167,13 @@ it('redis.conf and the guide know the same user', () => {
 });
 
 interface Probe {
-  readonly httpGet: { readonly path: string };
+  readonly httpGet: { readonly path: string; readonly port: string };
   readonly periodSeconds: number;
   readonly failureThreshold: number;
 }
 interface Container {
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe: Probe;
   readonly lifecycle: { readonly preStop: { readonly exec: { readonly command: readonly string[] } } };
   readonly readinessProbe: Probe;
   readonly livenessProbe: Probe;
@@ -215,6 +217,18 @@ describe('kubernetes.yaml', () => {
       httpGet: { path: '/health/ready' },
     });
     expect(container.livenessProbe.httpGet.path).toBe('/health/live');
+  });
+
+  it('probes the port of operators, which no Service leads to', () => {
+    const { data } = find('ConfigMap');
+    expect(container.ports).toEqual([
+      { name: 'http', containerPort: Number(data['PORT']) },
+      { name: 'ops', containerPort: Number(data['TRUNKLINE_OPS_PORT']) },
+    ]);
+    expect(data['TRUNKLINE_OPS_HOST']).toBe('0.0.0.0');
+    for (const { httpGet } of [container.startupProbe, container.readinessProbe, container.livenessProbe])
+      expect(httpGet.port).toBe('ops');
+    expect(find('Service').spec).toMatchObject({ ports: [{ targetPort: 'http' }] });
   });
 
   it('sets variables that exist', () => {
@@ -264,6 +278,7 @@ describe('Dockerfile', () => {
       expect(() => readFileSync(join(projectDir, source)), source).not.toThrow('ENOENT');
       expect(ignore).toContain(`!${source.split('/')[0] ?? ''}\n`);
     }
+    expect(text).toMatch(/^HEALTHCHECK .*\n.*\+process\.env\.TRUNKLINE_OPS_PORT \|\| process\.env\.PORT/m);
     expect(text).toContain('CMD ["node", "dist/start.mjs"]');
     expect(readFileSync(join(projectDir, 'scripts/start.mjs'), 'utf8')).toContain("'../dist/start.mjs'");
     expect(text.lastIndexOf('USER node')).toBeGreaterThan(text.lastIndexOf('FROM '));

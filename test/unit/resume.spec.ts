@@ -336,4 +336,48 @@ describe('resume', () => {
       expect(await late.ok('subscribe', { channel: CHANNEL })).toMatchObject({ ...at(7), messages: [] });
     });
   });
+
+  describe('by who may not read history', () => {
+    beforeEach(async () => {
+      await cluster.stop();
+      await start({
+        rules: { '*': { historyAccess: 'nobody', history: { size: SIZE, ttlMs: 100 * TTL_MS } } },
+      });
+    });
+
+    it('from the beginning is believed for five minutes after the first publication', async () => {
+      await publish(3);
+      const { epoch } = at(0);
+      await cluster.clock.advance(299_000);
+      expect(await resume({ epoch, offset: 0 })).toMatchObject({ recovered: true, messages: [1, 2, 3] });
+      await cluster.clock.advance(2000);
+      expect(await resume({ epoch, offset: 0 })).toMatchObject({
+        reason: 'expired',
+        messages: [],
+        offset: 3,
+      });
+      await publish(1);
+      expect(await resume({ epoch, offset: 0 })).toMatchObject({
+        reason: 'expired',
+        messages: [],
+        offset: 4,
+      });
+    });
+
+    it('needs the id of where he stood, and no time ends it', async () => {
+      await publish(3);
+      await cluster.clock.advance(10 * TTL_MS);
+      const { epoch, offset } = at(1);
+      expect(await resume({ epoch, offset })).toMatchObject({ reason: 'expired', messages: [] });
+      expect(await resume(at(1))).toMatchObject({ recovered: true, messages: [2, 3] });
+      expect(await resume({ epoch, offset: 3 })).toMatchObject({ recovered: true, messages: [] });
+    });
+
+    it('works just before the oldest that is kept', async () => {
+      await publish(TOP);
+      const before = TOP - SIZE;
+      expect(await resume(at(before))).toMatchObject({ recovered: true, messages: upTo(before + 1, TOP) });
+      expect(await resume({ ...at(before), id: '' })).toMatchObject({ reason: 'expired', messages: [] });
+    });
+  });
 });

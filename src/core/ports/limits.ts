@@ -5,6 +5,7 @@ import type { Rate } from './rate.js';
 
 /** Every limit that can refuse, by the name it has in metrics, in logs and in the list of dry runs. */
 export const LIMITS = [
+  'connections',
   'connects',
   'total_connects',
   'strangers',

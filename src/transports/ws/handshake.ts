@@ -42,11 +42,11 @@ export class Handshake {
     try {
       const { headers: given, url } = request;
       const place = { url, connects: true, from: address };
-      const { identity, by } = await this.context.authentication.identify(given, place);
       const { origin, host } = given;
-      if (!this.context.origins.allows({ origin, host, byCookie: by === 'cookie' })) {
-        return no(403, 'forbidden', 'Pages of this origin may not connect.');
-      }
+      const { identity } = await this.context.authentication.identify(given, place, (by) => {
+        if (!this.context.origins.allows({ origin, host, byCookie: by === 'cookie' }))
+          throw new TrunklineError('forbidden', 'Pages of this origin may not connect.');
+      });
       return { ok: true, identity, address };
     } catch (error) {
       if (!(error instanceof TrunklineError)) throw error;
@@ -77,10 +77,6 @@ function refusalOf(error: TrunklineError | undefined): Refusal | undefined {
   if (error === undefined) return undefined;
   const { code, message, retryAfterMs } = error;
   return { status: ERRORS[code].status, code, detail: message, retryAfterMs };
-}
-
-function no(status: number, code: string, detail: string): Verdict {
-  return { ok: false, refusal: { status, code, detail } };
 }
 
 /** The rules of RFC 6455 §4.2.1, each with its own answer. */
