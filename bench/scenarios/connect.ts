@@ -1,8 +1,10 @@
 // Scenario `connect`: what it costs the server to let a client in, up to the answer to its subscription.
-import type { Scenario } from './scenario.js';
+import { atMost, type Scenario } from './scenario.js';
 
 /** Enough for the compiler to have seen the road, few enough not to grow the heap for the measured ones. */
 const WARM_CONNECTIONS = 2000;
+/** CPU of a connect with its token and its subscription, in times of a bare accept. */
+const MOST = 1.9;
 
 export const connect: Scenario = {
   name: 'connect',
@@ -23,5 +25,9 @@ export const connect: Scenario = {
   figure: 'connectCpuUs',
   columns: ['connectsPerSecond', 'connectCpuUs'],
   baselines: ['ws-bare', 'ws', 'socket.io'],
-  judge: () => undefined,
+  judge: ({ server, ratioTo }) => {
+    const measured = ratioTo['ws-bare'];
+    if (server !== 'trunkline' || measured === undefined) return undefined;
+    return atMost(MOST, measured, `≤ ${MOST} × ws-bare`);
+  },
 };

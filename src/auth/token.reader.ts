@@ -92,7 +92,9 @@ function repeatsAName(text: string): boolean {
         const end = stringEnd(text, at);
         const names = open.at(-1);
         if (expectsName && names !== undefined) {
-          const name = JSON.parse(text.slice(at, end + 1)) as string;
+          const written = text.slice(at, end + 1);
+          // An escape writes the same name in another way; a text without one is its own name.
+          const name = written.includes('\\') ? (JSON.parse(written) as string) : written.slice(1, -1);
           if (names.has(name)) return true;
           names.add(name);
           expectsName = false;

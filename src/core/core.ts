@@ -226,10 +226,10 @@ export class Core {
   }
 
   /** A session that is told nothing yet, for transports that subscribe before their first byte. */
-  addSession(start: OpenSession): Session {
+  addSession({ identity, format, link }: OpenSession): Session {
     const { random, newGate } = this.parts;
     const session = new Session(
-      { ...start, id: random.id(SESSION_ID_BYTES), gate: newGate(start.identity) },
+      { identity, format, link, id: random.id(SESSION_ID_BYTES), gate: newGate(identity) },
       this.sessionContext,
     );
     this.hub.add(session);

@@ -149,7 +149,7 @@ export class TrunklineWsAdapter extends WsAdapter {
       this.handshake.checkRoom(identity) ?? (strange ? this.handshake.checkStranger(address) : undefined);
     if (full !== undefined) return refuse(socket, full);
     if (socket.destroyed) return;
-    this.hold(socket);
+    socket.cork();
     server.handleUpgrade(request, socket, head, (client) => {
       socket.off('error', destroyIt);
       const ours = client as TrunklineSocket;
@@ -162,11 +162,14 @@ export class TrunklineWsAdapter extends WsAdapter {
       client.on('error', ignore);
       this.introduce(ours, request, callbacks);
     });
+    this.release(socket);
   }
 
-  /** The 101 and what is said in the same turn go out as one write: a system call less for each connection, 3 % of its cost. */
-  private hold(socket: Duplex): void {
-    socket.cork();
+  /**
+   * The 101 and what is said in the same turn go out as one write: a system call less for each connection. Asked for after the session was
+   * opened, so that its batch is written before.
+   */
+  private release(socket: Duplex): void {
     if (this.held.push(socket) > 1) return;
     setImmediate(() => {
       for (const waiting of this.held.splice(0)) waiting.uncork();
