@@ -18,6 +18,7 @@ import {
   type Peer,
 } from '../support/redis-nodes.js';
 import { askRedis, RedisServer } from '../support/redis-server.js';
+import { until } from '../support/wait.js';
 
 const upTo = (top: number): number[] => Array.from({ length: top }, (_, i) => i + 1);
 const draft = (data: string) => ({ event: 'message', data, from: undefined, key: undefined });
@@ -226,6 +227,27 @@ describe('one publication among others', () => {
     const half = `"${'y'.repeat(GROUP_BYTES / 2)}"`;
     await Promise.all(upTo(6).map((n) => append(peer, `count:${n % 7}`, { data: half })));
     expect((await calls()) - before).toBe(16);
+  });
+
+  it('never goes by a digest that the server may not know: the second of two groups was taken, and the first came again behind it', async () => {
+    const peer = await startPeer({ ...settings, beatMs: 60_000, nodeTtlMs: 200_000, entryTtlMs: 600_000 });
+    const refusals = async (): Promise<number> => {
+      const stat = (await server.info('cmdstat_evalsha')) ?? 'failed_calls=0';
+      return Number(/failed_calls=(\d+)/.exec(stat)?.[1]);
+    };
+    const burst = async (): Promise<void> => {
+      await server.ask('SCRIPT', 'FLUSH');
+      const before = await refusals();
+      await Promise.all(upTo(3 * GROUP_SIZE).map((n) => append(peer, 'digest:1', { data: `${n}` })));
+      expect((await refusals()) - before).toBe(0);
+    };
+    await burst();
+    await server.ask('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const back = async (): Promise<boolean> => (await outcome(peer.node.tops(['digest:1']))) === 'ok';
+    await until(back, 'the connection to be made anew');
+    await burst();
+    const expected = upTo(3 * GROUP_SIZE).map(String);
+    expect((await logOf(peer, 'digest:1')).map(({ data }) => data)).toEqual([...expected, ...expected]);
   });
 
   it('is counted where publications that may wait are counted', async () => {

@@ -29,6 +29,14 @@ class FakeRedis {
 
   constructor(private readonly say: (name: string) => string) {}
 
+  on(): this {
+    return this;
+  }
+
+  eval(text: string, count: number, ...rest: string[]): Promise<string> {
+    return this.evalsha(text, count, ...rest);
+  }
+
   evalsha(_sha: string, count: number, ...rest: string[]): Promise<string> {
     const keys = rest.slice(0, count);
     const args = rest.slice(count + 3);

@@ -6,7 +6,7 @@ import { fromRedis, refusedWith, unavailable, unknownOutcome } from './redis.err
 import type { ChannelNames } from './redis.names.js';
 import type { RedisOptions } from './redis.options.js';
 import type { RedisPending } from './redis.pending.js';
-import { runConfirmed, runScript, type RedisClient } from './redis.scripts.js';
+import { runConfirmed, runInOrder, type RedisClient } from './redis.scripts.js';
 
 /** Publications in one call. It holds Redis for less than a millisecond. */
 export const GROUP_SIZE = 64;
@@ -50,7 +50,11 @@ class Group {
   /** `performance.now()` of its first publication; of use only where groups wait for each other. */
   readonly since: number;
 
-  constructor(timed: boolean) {
+  constructor(
+    /** The partition of its channels in a Cluster. */
+    readonly place: number,
+    timed: boolean,
+  ) {
     this.since = timed ? performance.now() : 0;
   }
 
@@ -73,7 +77,7 @@ export class RedisGroups {
     this.verb = parts.sharded ? 'SPUBLISH' : 'PUBLISH';
   }
 
-  /** Publications of a channel reach Redis in the order in which they came here. */
+  /** Publications of a channel are carried out in the order in which they came here. */
   add(item: GroupItem): Promise<Appended> {
     this.parts.pending.count++;
     return new Promise((resolve, reject) => {
@@ -90,7 +94,7 @@ export class RedisGroups {
       group = undefined;
     }
     if (group === undefined) {
-      group = new Group(this.parts.options.waitReplicas > 0);
+      group = new Group(place, this.parts.options.waitReplicas > 0);
       this.open.set(place, group);
     }
     group.bytes += bytes;
@@ -120,7 +124,8 @@ export class RedisGroups {
     const { items } = group;
     const [keys, args] = this.callOf(items, '0');
     try {
-      this.settle(items, await runScript(this.parts.client, 'publish', keys, args), true);
+      const call = { name: 'publish', keys, args } as const;
+      this.settle(items, await runInOrder(this.parts.client, group.place, call), true);
     } catch (error) {
       this.fail(items, fromRedis(error, 'write'));
     }

@@ -72,10 +72,63 @@ export async function runScript<Name extends ScriptName>(
   }
 }
 
-export interface ConfirmedCall<Name extends ScriptName> {
+/** Of each client: scripts that a server has answered to since the client was connected to it, as `place name`. */
+const answered = new WeakMap<RedisClient, Set<string>>();
+
+/**
+ * As `runScript`, for calls that go out without waiting for each other and must be carried out in their order. A server that does not know a
+ * digest would refuse the first, hear the text from somebody else, and take the second before the first comes again. So until it has answered
+ * once it is sent the text. `place`: calls with the same one go to the same server.
+ */
+export async function runInOrder<Name extends ScriptName>(
+  client: RedisClient,
+  place: number,
+  { name, keys, args }: ScriptCall<Name>,
+): Promise<ScriptReplies[Name]> {
+  const known = answeredBy(client);
+  const mark = `${place} ${name}`;
+  if (known.has(mark)) {
+    try {
+      const { sha } = scriptFor(name, keys.length);
+      return (await client.evalsha(sha, keys.length, ...keys, ...args)) as ScriptReplies[Name];
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      known.delete(mark);
+    }
+  }
+  const reply = await client.eval(scriptFor(name, keys.length).lua, keys.length, ...keys, ...args);
+  known.add(mark);
+  return reply as ScriptReplies[Name];
+}
+
+function answeredBy(client: RedisClient): Set<string> {
+  let known = answered.get(client);
+  if (known === undefined) {
+    answered.set(client, (known = new Set()));
+    whenLost(client, known);
+  }
+  return known;
+}
+
+/** The next server behind the same address may be another one, or the same without its memory. */
+function whenLost(client: RedisClient, known: Set<string>): void {
+  const lost = (): void => known.clear();
+  client.on('close', lost);
+  if (!('nodes' in client)) return;
+  for (const node of client.nodes()) node.on('close', lost);
+  client.on('+node', (node: Redis) => {
+    lost();
+    node.on('close', lost);
+  });
+}
+
+export interface ScriptCall<Name extends ScriptName> {
   readonly name: Name;
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
+}
+
+export interface ConfirmedCall<Name extends ScriptName> extends ScriptCall<Name> {
   /** How many replicas WAIT asks for, and its milliseconds. */
   readonly replicas: number;
   readonly timeoutMs: number;

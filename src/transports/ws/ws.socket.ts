@@ -94,7 +94,8 @@ export class TrunklineSocket extends WebSocket implements Link {
   write(batch: Batch): boolean {
     if (this.stranger !== undefined) this.lookAgain();
     const { raw } = this;
-    if (raw === undefined || !raw.writable) return true;
+    // RFC 6455 §5.5.1: nothing follows a close frame, and `ws` sends one by itself when the peer breaks the protocol.
+    if (raw === undefined || !raw.writable || this.readyState !== WebSocket.OPEN) return true;
     if (raw.write(batch.bytes())) return true;
     if (!this.waitsForDrain) {
       this.waitsForDrain = true;
