@@ -140,18 +140,21 @@ describe('the bus of a Cluster', () => {
     for (const name of [...harmed, ...well]) await listener.node.subscribe(name);
     await works(listener, publisher, [...harmed, ...well]);
     cluster.fleet.nodes[1]?.pause();
-    const end = Date.now() + 4 * COMMAND_MS;
-    const name = well[0] as string;
-    const before = listener.ear.offsets(name).length;
-    let sent = 0;
-    await until(async () => {
-      await append(publisher, name);
-      sent++;
-      return Date.now() > end;
-    }, 'some time');
-    await listener.ear.until('each of them', () => listener.ear.offsets(name).length === before + sent);
-    listener.ear.suspects.length = 0;
-    cluster.fleet.nodes[1]?.resume();
+    try {
+      const end = Date.now() + 4 * COMMAND_MS;
+      const name = well[0] as string;
+      const sent: number[] = [];
+      await until(async () => {
+        sent.push((await append(publisher, name)).position.offset);
+        return Date.now() > end;
+      }, 'some time');
+      await listener.ear.until('each of them', () => {
+        const heard = new Set(listener.ear.offsets(name));
+        return sent.every((offset) => heard.has(offset));
+      });
+    } finally {
+      cluster.fleet.nodes[1]?.resume();
+    }
     await works(listener, publisher, [...harmed, ...well]);
   });
 

@@ -79,14 +79,17 @@ describe('a stop', () => {
 
   it('by SIGTERM turns readiness off there while clients move, and the process ends with code 0', async () => {
     const [opsPort = 0] = await freePorts(1);
-    const server = await startProcess({ TRUNKLINE_OPS_PORT: String(opsPort), TRUNKLINE_DRAIN_MS: '1500' });
+    const server = await startProcess({ TRUNKLINE_OPS_PORT: String(opsPort), TRUNKLINE_DRAIN_MS: '3000' });
     expect(server.output).toContain(`http://127.0.0.1:${opsPort}/metrics`);
     const ready = async (): Promise<number> =>
       (await fetch(`http://127.0.0.1:${opsPort}/health/ready`)).status;
     expect([await ready(), (await fetch(`${server.url}/health/ready`)).status]).toEqual([200, 404]);
-    const client = await connect(server.wsUrl, { token: server.token('ana') });
+    // Each has a quarter of the window for its moment: the last one goes after 2.25 s at the earliest.
+    const clients = await Promise.all(
+      [1, 2, 3, 4].map(() => connect(server.wsUrl, { token: server.token('ana') })),
+    );
     server.signal('SIGTERM');
-    await client.next('reconnect');
+    await clients[0]?.next('reconnect');
     expect(await ready()).toBe(503);
     expect((await fetch(`http://127.0.0.1:${opsPort}/metrics`)).status).toBe(200);
     expect(await server.exited).toEqual({ code: 0, signal: null });
